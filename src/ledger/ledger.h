@@ -1,0 +1,76 @@
+/* The ledger: an append-only list of events, each chained to the one before by SHA-256, and the
+ * projections (ordinary tables) that are computed from it and nothing else.
+ *
+ * Table `event` and the bytes that are hashed are specified in docs/format-ledger.md:
+ *   hash = SHA-256 ("repoint-event-1" LF prev-hex LF seq LF at_us LF actor LF kind LF body LF)
+ * with `prev` of event 1 being 64 zeros, `at_us` decimal, `body` the canonical JSON text.
+ *
+ * The only way to change a projection is to append an event whose apply function does it, in the same
+ * transaction, live as in rebuild; so an apply function takes everything from the event (never the
+ * clock, never a random number) and is deterministic.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/digest.h"
+#include "ledger/db.h"
+
+typedef struct {
+  gint64 seq; /* 1, 2, 3 … without a gap: the order of all things */
+  gint64 at_us;
+  const char *actor; /* no control characters */
+  const char *kind;  /* `release.created`: noun.past-participle */
+  json_t *body;      /* borrowed */
+} RpEvent;
+
+/* One module's tables. `apply` gets every event and ignores kinds that are not its own. */
+typedef struct {
+  const char *name;
+  const char *schema;        /* CREATE TABLE IF NOT EXISTS …; several statements */
+  const char *const *tables; /* NULL-ended, in an order in which they can be emptied */
+  gboolean (*apply) (RpTxn *txn, const RpEvent *event, GError **error);
+} RpProjector;
+
+typedef struct RpLedger RpLedger;
+
+/* Makes the tables where they are missing. `projectors` (NULL-ended) must outlive the ledger; `db` is
+ * borrowed and must too. */
+RpLedger *rp_ledger_open (RpDb *db, const RpProjector *const *projectors, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+void rp_ledger_close (RpLedger *ledger);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpLedger, rp_ledger_close)
+
+RpDb *rp_ledger_db (RpLedger *ledger);
+
+/* Inside rp_db_write(): appends, and runs every projector's apply. Does not take over `body`. */
+gboolean rp_ledger_append (RpLedger *ledger, RpTxn *txn, const char *actor, const char *kind,
+                           json_t *body, gint64 *out_seq, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* {"events":[{"seq","at","actor","kind","body","prev","hash"}…], "head":{"seq","hash"}}: those after `after`,
+ * oldest first, at most `limit`; kind_prefix may be NULL. */
+json_t *rp_ledger_list (RpLedger *ledger, gint64 after, gint64 limit, const char *kind_prefix,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+typedef struct {
+  gint64 events;
+  gint64 head_seq;
+  char head_hash[65];
+} RpLedgerReport;
+
+/* Recomputes the whole chain, then replays it into a scratch database and compares every projection
+ * table row by row.  RP_ERROR_CORRUPT names the first event or row that is wrong and how.  When
+ * `expected_hash` is not NULL, the event `expected_seq` must have that hash (so that a cut-off tail or a
+ * rewritten chain is found by whoever kept a head). Blocking; a reader's snapshot, so writers go on. */
+gboolean rp_ledger_verify (RpLedger *ledger, gint64 expected_seq, const char *expected_hash,
+                           RpLedgerReport *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Empties all projections and recreates them from the (verified) chain, in one transaction. */
+gboolean rp_ledger_rebuild (RpLedger *ledger, RpLedgerReport *out, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* `notify` is called after each durable commit that appended, with the highest sequence, on the committing
+ * thread and without any lock held; it must be quick. One listener. */
+void rp_ledger_set_listener (RpLedger *ledger, void (*notify) (gint64 seq, gpointer user_data),
+                             gpointer user_data);

@@ -1,0 +1,30 @@
+/* A registry client over base/http (distribution-spec 1.1, pull side), verifying all that it reads.
+ * Blocking; thread-safe like RpHttpClient.
+ */
+#pragma once
+
+#include "base/http.h"
+#include "oci/closure.h"
+#include "store/store.h"
+
+typedef struct RpOciClient RpOciClient;
+
+/* `base_url`: `http://127.0.0.1:5000`. */
+RpOciClient *rp_oci_client_new (const char *base_url, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void rp_oci_client_free (RpOciClient *client);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpOciClient, rp_oci_client_free)
+
+/* Tag → digest by HEAD. */
+gboolean rp_oci_client_resolve (RpOciClient *client, const char *repository, const char *tag,
+                                RpDigest *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+typedef void (*RpProgress) (guint64 done_bytes, guint64 total_bytes, gpointer user_data);
+
+/* Copies the closure of `digest` into `into`: what is there (and re-hashes right) is not fetched, an
+ * interrupted blob is resumed by range, every blob is verified before it is committed. With `platform`
+ * (`linux/amd64`) only the matching child of an index is taken. *out_manifest is then the manifest to run, which is
+ * `digest` itself unless that is an index. `cancelled` may be NULL (see RpHttpRequest). */
+gboolean rp_oci_client_pull (RpOciClient *client, const char *repository, const RpDigest *digest,
+                             const char *platform, RpStore *into, RpProgress progress,
+                             gpointer user_data, const gint *cancelled, RpDigest *out_manifest,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
