@@ -1,0 +1,5 @@
+#include "server/route.h"
+
+const RpRoute rp_api_routes[] = {
+  { NULL },
+};
