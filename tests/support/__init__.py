@@ -1,1 +1,0 @@
-"""Parts shared by the system tests, the crash tests, the demo and the benchmarks."""
