@@ -1,0 +1,1 @@
+"""Parts shared by the system tests, the crash tests, the demo and the benchmarks."""
