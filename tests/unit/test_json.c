@@ -57,7 +57,8 @@ canonical_is_sorted_and_compact (void **state)
 static void
 fields_say_what_is_wrong (void **state)
 {
-  static const char text[] = "{\"s\":\"x\",\"i\":7,\"o\":{},\"l\":[],\"b\":true,\"n\":null,\"r\":1.5}";
+  static const char text[]
+      = "{\"s\":\"x\",\"i\":7,\"o\":{},\"l\":[],\"b\":true,\"n\":null,\"r\":1.5}";
   GError *error = NULL;
   g_autoptr (json_t) object = rp_json_parse (text, strlen (text), "release", &error);
   const char *s = "default";
@@ -85,7 +86,8 @@ fields_say_what_is_wrong (void **state)
   assert_string_equal (error->message, "release.i: expected a string, found a number");
   check_fails (FALSE, RP_ERROR_INVALID);
   assert_false (rp_json_need_string (object, "absent", "release", &s, &error));
-  assert_string_equal (error->message, "release.absent: expected a string, but the field is missing");
+  assert_string_equal (error->message,
+                       "release.absent: expected a string, but the field is missing");
   check_fails (FALSE, RP_ERROR_INVALID);
   check_fails (rp_json_need_string (object, "n", "release", &s, &error), RP_ERROR_INVALID);
   check_fails (rp_json_need_int (object, "r", "release", &i, &error), RP_ERROR_INVALID);
