@@ -190,8 +190,9 @@ take_key (const RpYamlNode *map, RpYamlNode *item, const yaml_event_t *event, GE
     return rp_yaml_error (item, error, "expected a key without NUL characters");
   const RpYamlNode *first = rp_yaml_get (map, key);
   if (first != NULL)
-    return rp_yaml_error (item, error, "expected each key once, found \"%s\" again (see line %d)",
-                          key, first->line);
+    return rp_yaml_error (item, error,
+                          "expected each key once, found \"%s\" again (see line %d)", key,
+                          first->line);
   item->key = g_strdup (key);
   return TRUE;
 }
