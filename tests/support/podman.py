@@ -95,7 +95,6 @@ class Podman:
         for name in ("tmp", "networks", "root", "run"):
             (self.dir / name).mkdir()
         (self.dir / "containers.conf").write_text(_containers_conf(self.dir))
-        (self.dir / "policy.json").write_text('{"default":[{"type":"insecureAcceptAnything"}]}')
         (self.dir / "networks" / "repoint.json").write_text(
             json.dumps(_network("repoint", self.bridge)))
         self.trust(insecure)
