@@ -64,6 +64,9 @@ typedef struct {
   /* FALSE with error set: the server renders it by the error table. */
   gboolean (*handle) (RpRequest *request, GError **error);
   const char *summary; /* for the API description; a test compares them */
+  /* RP_ROUTE_STREAM only, may be NULL: called on a worker before the body is read, to check what can be checked
+   * without it and to say where it goes (rp_request_set_sink). The body is drained if it fails. */
+  gboolean (*begin) (RpRequest *request, GError **error);
 } RpRoute;
 
 extern const RpRoute rp_api_routes[];      /* api.c: /api/v1, ends with a NULL method */

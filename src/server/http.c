@@ -1,0 +1,536 @@
+/* The life of a request:
+ *
+ *   on_target    the request line is there: RP_PHASE_NEW
+ *   on_request   called by libmicrohttpd once for the headers (start), for each piece of the body (take_body)
+ *                and once at its end, then once more after every resume (advance)
+ *   on_completed the answer is out, or the client is gone
+ *
+ * Nothing is refused before its body has been read to the end: a connection that is closed under a client that
+ * still sends loses the answer (a reset overtakes it), and after a drained body it can be kept.
+ *
+ * A suspended connection belongs to whoever has the request; resuming it is the last thing they do with it.
+ * libmicrohttpd does not end a suspended connection, so `connection` stays valid until then.
+ */
+#include "server/http.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "server/parts.h"
+#include "server/request.h"
+
+#define CONNECTION_MEMORY (32 * 1024) /* cleared for every request, so more costs small GETs dearly */
+#define CONNECTION_LIMIT 8192
+#define IDLE_TIMEOUT_S 120 /* longer than the 90 s for which Go clients keep idle connections */
+#define STREAM_BUFFER (512 * 1024)
+#define API_BODY_LIMIT (1024 * 1024)
+#define WAIT_MAX_US (5 * 60 * G_USEC_PER_SEC)
+
+struct RpHttp {
+  RpServer *server;
+  struct MHD_Daemon *daemon;
+  gint in_flight; /* atomic */
+};
+
+/* ---- handlers ---- */
+
+gboolean
+rp_request_wait (RpRequest *request, gint64 wait_ms)
+{
+  request->wait_asked = TRUE;
+  if (request->deadline_us == 0)
+    request->deadline_us = rp_clock_monotonic_us () + CLAMP (wait_ms, 0, WAIT_MAX_US / 1000) * 1000;
+  return TRUE;
+}
+
+gboolean
+rp_request_expired (const RpRequest *request)
+{
+  return request->expired;
+}
+
+/* Leaves the request with a response, unless it returns FALSE: then it wants to wait. */
+static gboolean
+run_handler (RpRequest *request)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean ok;
+
+  request->wait_asked = FALSE;
+  if (g_atomic_int_get (&request->server->stopping))
+    request->expired = TRUE;
+  ok = request->match.route->handle (request, &error);
+  if (ok && request->response == NULL && request->wait_asked && !request->expired)
+    return FALSE;
+  if (ok && request->response == NULL)
+    g_set_error (&error, RP_ERROR, RP_ERROR_FAILED, "%s %s gave no answer, which is a defect",
+                 request->match.route->method, request->match.route->template);
+  if (request->response == NULL)
+    rp_respond_error (request, error);
+  return TRUE;
+}
+
+/* Lets go of where the body went before the answer is out: the client's next request may come over another
+ * connection and want it. */
+static void
+end_sink (RpRequest *request)
+{
+  RpBodyStream *stream = &request->stream;
+
+  if (stream->sink_free != NULL)
+    stream->sink_free (stream->sink_data);
+  stream->sink_free = NULL;
+  stream->sink_data = NULL;
+  stream->sink = NULL;
+}
+
+static void
+refuse (RpRequest *request)
+{
+  end_sink (request);
+  rp_respond_error (request, request->refusal);
+  request->phase = RP_PHASE_DONE;
+}
+
+/* ---- on workers ---- */
+
+static void
+resume (RpRequest *request, RpPhase phase)
+{
+  request->phase = phase;
+  MHD_resume_connection (request->connection);
+}
+
+/* The sink's share of a request that is still coming in. */
+static void
+drain_sinking (RpRequest *request)
+{
+  RpBodyStream *stream = &request->stream;
+  g_autoptr (GError) error = NULL;
+  gboolean wake;
+
+  (void) !stream->sink (stream->sink_data, stream->sinking->data, stream->sinking->len, &error);
+  g_byte_array_set_size (stream->sinking, 0);
+  g_mutex_lock (&request->lock);
+  stream->spare = g_steal_pointer (&stream->sinking);
+  stream->error = g_steal_pointer (&error);
+  wake = stream->loop_waits;
+  stream->loop_waits = FALSE;
+  if (wake)
+    resume (request, RP_PHASE_BODY);
+  g_mutex_unlock (&request->lock);
+  rp_request_unref (request);
+}
+
+static gboolean
+begin_stream (RpRequest *request)
+{
+  RpBodyStream *stream = &request->stream;
+
+  stream->begun = TRUE;
+  return request->match.route->begin == NULL
+         || request->match.route->begin (request, &request->refusal);
+}
+
+/* The last piece, which is all there is of a small body. */
+static gboolean
+finish_stream (RpRequest *request)
+{
+  RpBodyStream *stream = &request->stream;
+
+  if (!stream->begun && !begin_stream (request))
+    return FALSE;
+  if (stream->sink == NULL || stream->filling == NULL || stream->filling->len == 0)
+    return TRUE;
+  return stream->sink (stream->sink_data, stream->filling->data, stream->filling->len,
+                       &request->refusal);
+}
+
+static void
+finish_request (RpRequest *request)
+{
+  guint64 generation = rp_waiters_generation (request->server->waiters);
+
+  if (request->refusal == NULL && (request->match.route->flags & RP_ROUTE_STREAM)
+      && !finish_stream (request))
+    g_assert (request->refusal != NULL);
+  if (request->refusal != NULL)
+    refuse (request);
+  else if (!run_handler (request))
+    {
+      rp_waiters_add (request->server->waiters, request, generation, request->deadline_us);
+      return;
+    }
+  end_sink (request);
+  resume (request, RP_PHASE_DONE);
+}
+
+/* A worker gets a request for one of three reasons; the phase and the stream tell which. */
+void
+rp_http_work (gpointer data)
+{
+  RpRequest *request = data;
+
+  if (request->stream.sinking != NULL)
+    drain_sinking (request);
+  else if (request->phase == RP_PHASE_BODY)
+    {
+      if (!begin_stream (request))
+        g_assert (request->refusal != NULL);
+      resume (request, RP_PHASE_BODY);
+    }
+  else
+    finish_request (request);
+}
+
+static RpWorkers *
+workers_for (RpRequest *request)
+{
+  gboolean slow = (request->match.route->flags & RP_ROUTE_SLOW) != 0;
+
+  return slow ? request->server->slow : request->server->writers;
+}
+
+static gboolean
+runs_on_worker (const RpRequest *request)
+{
+  return (request->match.route->flags & (RP_ROUTE_WRITE | RP_ROUTE_SLOW | RP_ROUTE_STREAM)) != 0;
+}
+
+/* For a request whose connection is suspended. */
+static void
+hand_over (RpRequest *request)
+{
+  if (!rp_workers_push (workers_for (request), request))
+    resume (request, RP_PHASE_ABORT);
+}
+
+void
+rp_http_wake (gpointer data, gboolean expired)
+{
+  RpRequest *request = data;
+
+  request->expired = expired;
+  if (runs_on_worker (request))
+    hand_over (request);
+  else
+    resume (request, RP_PHASE_AGAIN);
+}
+
+/* ---- on event loops ---- */
+
+static void
+send_headers (const RpRequest *request)
+{
+  for (guint i = 0; i + 1 < request->headers->len; i += 2)
+    if (MHD_add_response_header (request->response, request->headers->pdata[i],
+                                 request->headers->pdata[i + 1])
+        != MHD_YES)
+      rp_log_warning ("http", "%.200s: header %s cannot be sent", request->path,
+                      (const char *) request->headers->pdata[i]);
+}
+
+static enum MHD_Result
+send_answer (RpRequest *request)
+{
+  enum MHD_Result result;
+
+  if (rp_request_is_registry (request))
+    rp_respond_header (request, "Docker-Distribution-Api-Version", "registry/2.0");
+  if (g_atomic_int_get (&request->server->stopping))
+    rp_respond_header (request, "Connection", "close");
+  send_headers (request);
+  result = MHD_queue_response (request->connection, (unsigned int) request->status,
+                               request->response);
+  g_clear_pointer (&request->response, MHD_destroy_response);
+  return result;
+}
+
+static enum MHD_Result
+run_inline (RpRequest *request)
+{
+  guint64 generation = rp_waiters_generation (request->server->waiters);
+
+  if (run_handler (request))
+    {
+      request->phase = RP_PHASE_DONE;
+      return send_answer (request);
+    }
+  request->phase = RP_PHASE_RUNNING;
+  MHD_suspend_connection (request->connection);
+  rp_waiters_add (request->server->waiters, request, generation, request->deadline_us);
+  return MHD_YES;
+}
+
+static enum MHD_Result
+finish_body (RpRequest *request)
+{
+  RpBodyStream *stream = &request->stream;
+
+  g_mutex_lock (&request->lock);
+  if (stream->sinking != NULL)
+    {
+      stream->loop_waits = TRUE;
+      MHD_suspend_connection (request->connection);
+      g_mutex_unlock (&request->lock);
+      return MHD_YES;
+    }
+  if (stream->error != NULL && request->refusal == NULL)
+    request->refusal = g_steal_pointer (&stream->error);
+  g_mutex_unlock (&request->lock);
+
+  if (request->refusal != NULL)
+    {
+      refuse (request);
+      return send_answer (request);
+    }
+  if (request->collected != NULL)
+    request->body = g_byte_array_free_to_bytes (g_steal_pointer (&request->collected));
+  else
+    request->body = g_bytes_new_static ("", 0);
+  if (!runs_on_worker (request))
+    return run_inline (request);
+  request->phase = RP_PHASE_RUNNING;
+  MHD_suspend_connection (request->connection);
+  hand_over (request);
+  return MHD_YES;
+}
+
+static enum MHD_Result
+advance (RpRequest *request)
+{
+  switch (request->phase)
+    {
+    case RP_PHASE_BODY:
+      return finish_body (request);
+    case RP_PHASE_AGAIN:
+      return run_inline (request);
+    case RP_PHASE_DONE:
+      return send_answer (request);
+    case RP_PHASE_NEW:
+    case RP_PHASE_RUNNING:
+    case RP_PHASE_ABORT:
+      break;
+    }
+  return MHD_NO;
+}
+
+/* Gives the full buffer to a worker and takes the other. FALSE if that one is still being worked on: the
+ * connection is suspended then. */
+static gboolean
+swap_buffers (RpRequest *request)
+{
+  RpBodyStream *stream = &request->stream;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&request->lock);
+
+  if (stream->sinking != NULL)
+    {
+      stream->loop_waits = TRUE;
+      MHD_suspend_connection (request->connection);
+      return FALSE;
+    }
+  if (stream->error != NULL)
+    {
+      request->refusal = g_steal_pointer (&stream->error);
+      return TRUE;
+    }
+  stream->sinking = g_steal_pointer (&stream->filling);
+  stream->filling = g_steal_pointer (&stream->spare);
+  if (stream->filling == NULL)
+    stream->filling = g_byte_array_sized_new ((guint) stream->buffer_bytes);
+  if (rp_workers_push (request->server->writers, rp_request_ref (request)))
+    return TRUE;
+  g_byte_array_unref (g_steal_pointer (&stream->sinking));
+  request->phase = RP_PHASE_ABORT;
+  rp_request_unref (request);
+  return TRUE;
+}
+
+static enum MHD_Result
+take_streamed (RpRequest *request, const char *data, size_t *size)
+{
+  RpBodyStream *stream = &request->stream;
+
+  if (!stream->begun)
+    {
+      MHD_suspend_connection (request->connection);
+      hand_over (request);
+      return MHD_YES;
+    }
+  if (stream->sink == NULL)
+    {
+      *size = 0; /* this one has no use for a body */
+      return MHD_YES;
+    }
+  if (stream->filling == NULL)
+    {
+      gint64 length = request->content_length;
+      stream->buffer_bytes = length > 0 ? (gsize) MIN (length, STREAM_BUFFER) : STREAM_BUFFER;
+      stream->filling = g_byte_array_sized_new ((guint) stream->buffer_bytes);
+    }
+  if (stream->filling->len == stream->buffer_bytes)
+    {
+      if (!swap_buffers (request))
+        return MHD_YES;
+      if (request->phase == RP_PHASE_ABORT)
+        return MHD_NO;
+      if (request->refusal != NULL)
+        return MHD_YES; /* called again with the same piece, which is drained then */
+    }
+  gsize room = MIN (*size, stream->buffer_bytes - stream->filling->len);
+  g_byte_array_append (stream->filling, (const guint8 *) data, (guint) room);
+  request->received_bytes += room;
+  *size -= room;
+  return MHD_YES;
+}
+
+static gsize
+body_limit (const RpRequest *request)
+{
+  return rp_request_is_registry (request) ? RP_MANIFEST_LIMIT : API_BODY_LIMIT;
+}
+
+static enum MHD_Result
+take_collected (RpRequest *request, const char *data, size_t *size)
+{
+  gsize limit = body_limit (request);
+
+  if (request->received_bytes + *size > limit
+      || (request->content_length > 0 && (guint64) request->content_length > limit))
+    {
+      g_set_error (&request->refusal, RP_ERROR, RP_ERROR_TOO_LARGE,
+                   "the body is larger than the %" G_GSIZE_FORMAT " bytes that are taken here",
+                   limit);
+      g_clear_pointer (&request->collected, g_byte_array_unref);
+    }
+  else
+    {
+      if (request->collected == NULL)
+        request->collected = g_byte_array_new ();
+      g_byte_array_append (request->collected, (const guint8 *) data, (guint) *size);
+      request->received_bytes += *size;
+    }
+  *size = 0;
+  return MHD_YES;
+}
+
+static enum MHD_Result
+take_body (RpRequest *request, const char *data, size_t *size)
+{
+  if (request->phase != RP_PHASE_BODY)
+    return MHD_NO;
+  if (request->refusal != NULL)
+    {
+      *size = 0;
+      return MHD_YES;
+    }
+  if (request->match.route->flags & RP_ROUTE_STREAM)
+    return take_streamed (request, data, size);
+  return take_collected (request, data, size);
+}
+
+static enum MHD_Result
+on_request (void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+            const char *version, const char *data, size_t *size, void **state)
+{
+  RpRequest *request = *state;
+
+  if (request->phase == RP_PHASE_NEW)
+    {
+      rp_request_start (request, connection, method);
+      return MHD_YES;
+    }
+  return *size > 0 ? take_body (request, data, size) : advance (request);
+}
+
+static void *
+on_target (void *cls, const char *target, struct MHD_Connection *connection)
+{
+  RpHttp *http = cls;
+
+  g_atomic_int_inc (&http->in_flight);
+  return rp_request_new (http->server, target);
+}
+
+static void
+on_completed (void *cls, struct MHD_Connection *connection, void **state,
+              enum MHD_RequestTerminationCode code)
+{
+  RpHttp *http = cls;
+  RpRequest *request = *state;
+
+  if (request == NULL)
+    return;
+  if (request->phase != RP_PHASE_NEW)
+    {
+      const RpRoute *route = request->match.route;
+      rp_metrics_count (http->server->metrics, route != NULL ? (gint) request->match.index : -1,
+                        request->status, request->received_bytes, request->sent_bytes);
+      rp_log_debug ("http", "%s %.200s: %d, %" G_GUINT64_FORMAT " in, %" G_GUINT64_FORMAT
+                            " out, %" G_GINT64_FORMAT " us%s",
+                    route != NULL ? route->method : "?", request->path, request->status,
+                    request->received_bytes, request->sent_bytes,
+                    rp_clock_monotonic_us () - request->started_us,
+                    code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut off");
+    }
+  *state = NULL;
+  rp_request_unref (request);
+  (void) !g_atomic_int_dec_and_test (&http->in_flight);
+}
+
+static void
+on_library_log (void *cls, const char *format, va_list arguments)
+{
+  g_autofree char *text = g_strdup_vprintf (format, arguments);
+
+  rp_log_debug ("http", "%s", g_strchomp (text));
+}
+
+RpHttp *
+rp_http_start (RpServer *server, int fd, guint threads, GError **error)
+{
+  RpHttp *http = g_new0 (RpHttp, 1);
+
+  http->server = server;
+  http->daemon = MHD_start_daemon (
+      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG,
+      0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
+      MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+      http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
+      (unsigned int) CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int) IDLE_TIMEOUT_S,
+      MHD_OPTION_END);
+  if (http->daemon != NULL)
+    return http;
+  close (fd);
+  g_free (http);
+  g_set_error_literal (error, RP_ERROR, RP_ERROR_FAILED, "the HTTP server could not be started");
+  return NULL;
+}
+
+void
+rp_http_quiesce (RpHttp *http)
+{
+  int fd = MHD_quiesce_daemon (http->daemon);
+
+  if (fd >= 0)
+    close (fd);
+}
+
+guint
+rp_http_in_flight (const RpHttp *http)
+{
+  return (guint) g_atomic_int_get (&((RpHttp *) http)->in_flight);
+}
+
+void
+rp_http_stop (RpHttp *http)
+{
+  if (http == NULL)
+    return;
+  MHD_stop_daemon (http->daemon);
+  g_free (http);
+}

@@ -1,0 +1,20 @@
+/* libmicrohttpd: connections in, matched requests to handlers, answers out. */
+#pragma once
+
+#include "server/router.h"
+
+typedef struct RpHttp RpHttp;
+
+/* Serves the listening socket `fd`, which it takes over, with `threads` event loops. */
+RpHttp *rp_http_start (RpServer *server, int fd, guint threads, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* Accepts no more connections. */
+void rp_http_quiesce (RpHttp *http);
+/* Requests that have begun and are not over. */
+guint rp_http_in_flight (const RpHttp *http);
+/* Ends the loops and drops the connections that are left. No worker may have a request any more. */
+void rp_http_stop (RpHttp *http);
+
+/* What workers and waiters do with a request. */
+void rp_http_work (gpointer request);
+void rp_http_wake (gpointer request, gboolean expired);

@@ -1,0 +1,35 @@
+/* The parts that a server is made of.  Made and unmade in server.c, in the order of this list. */
+#pragma once
+
+#include "base/file.h"
+#include "server/http.h"
+#include "server/metrics.h"
+#include "server/router.h"
+#include "server/server.h"
+#include "server/sessions.h"
+#include "server/waiters.h"
+#include "server/workers.h"
+
+struct RpServer {
+  RpLock *lock;
+  RpDb *db;
+  RpServices services;
+  RpRouter *router;
+  RpMetrics *metrics;
+  RpSessions *sessions;
+  RpWorkers *writers; /* what writes: short, and better together (group commit) */
+  RpWorkers *slow;    /* what hashes or waits: must not keep writers waiting */
+  RpWaiters *waiters;
+  RpHttp *http;
+
+  gint64 ledger_seq; /* atomic: highest durable sequence */
+  gint stopping;     /* atomic: answers now say `Connection: close` and long polls end */
+
+  GThread *ticker;
+  GMutex tick_lock;
+  GCond tick_cond;
+  gboolean tick_stop; /* under tick_lock */
+
+  guint16 port;
+  char *url;
+};

@@ -1,0 +1,134 @@
+#include "server/request.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+
+static void
+set_response (RpRequest *request, int status, const char *content_type,
+              struct MHD_Response *response, guint64 size)
+{
+  g_return_if_fail (response != NULL);
+  if (request->response != NULL)
+    {
+      rp_log_error ("http", "%s answered twice", request->match.route->template);
+      MHD_destroy_response (response);
+      return;
+    }
+  if (content_type != NULL)
+    rp_respond_header (request, "Content-Type", content_type);
+  request->response = response;
+  request->status = status;
+  request->sent_bytes = request->is_head ? 0 : size;
+}
+
+static void
+unref_bytes (void *data)
+{
+  g_bytes_unref (data);
+}
+
+void
+rp_respond_bytes (RpRequest *request, int status, const char *content_type, GBytes *bytes)
+{
+  gsize size;
+  const void *data = g_bytes_get_data (bytes, &size);
+  struct MHD_Response *response;
+
+  if (size == 0)
+    response = MHD_create_response_from_buffer (0, NULL, MHD_RESPMEM_PERSISTENT);
+  else
+    response = MHD_create_response_from_buffer_with_free_callback_cls (
+        size, (void *) (gsize) data, unref_bytes, g_bytes_ref (bytes));
+  set_response (request, status, content_type, response, size);
+}
+
+void
+rp_respond_json (RpRequest *request, int status, json_t *json)
+{
+  char *text = rp_json_print (json);
+  g_autoptr (GBytes) bytes = g_bytes_new_take (text, strlen (text));
+  gboolean typed = FALSE;
+
+  json_decref (json);
+  for (guint i = 0; i < request->headers->len; i += 2)
+    typed |= g_ascii_strcasecmp (request->headers->pdata[i], "Content-Type") == 0;
+  rp_respond_bytes (request, status, typed ? NULL : "application/json", bytes);
+}
+
+void
+rp_respond_empty (RpRequest *request, int status)
+{
+  set_response (request, status, NULL,
+                MHD_create_response_from_buffer (0, NULL, MHD_RESPMEM_PERSISTENT), 0);
+}
+
+void
+rp_respond_fd (RpRequest *request, int status, const char *content_type, int fd, guint64 offset,
+               guint64 size)
+{
+  struct MHD_Response *response = MHD_create_response_from_fd_at_offset64 (size, fd, offset);
+
+  if (response == NULL)
+    {
+      close (fd);
+      response = MHD_create_response_from_buffer (0, NULL, MHD_RESPMEM_PERSISTENT);
+      status = 500;
+      size = 0;
+    }
+  set_response (request, status, content_type, response, size);
+}
+
+/* Never called: a response to HEAD has no body. */
+static ssize_t
+no_body (void *cls, uint64_t position, char *buffer, size_t max)
+{
+  return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+void
+rp_respond_length (RpRequest *request, int status, const char *content_type, guint64 size)
+{
+  set_response (request, status, content_type,
+                MHD_create_response_from_callback (size, 4096, no_body, NULL, NULL), 0);
+}
+
+void
+rp_respond_header (RpRequest *request, const char *name, const char *value)
+{
+  g_ptr_array_add (request->headers, g_strdup (name));
+  g_ptr_array_add (request->headers, g_strdup (value));
+}
+
+/* distribution-spec, "Error Codes". */
+static json_t *
+registry_envelope (const GError *error)
+{
+  return json_pack ("{s:[{s:s, s:s, s:{}}]}", "errors", "code", rp_error_oci_code (error),
+                    "message", error->message, "detail");
+}
+
+static json_t *
+api_envelope (const GError *error)
+{
+  return json_pack ("{s:{s:s, s:s}}", "error", "code", rp_error_name (error), "message",
+                    error->message);
+}
+
+void
+rp_respond_error (RpRequest *request, const GError *error)
+{
+  int status = rp_error_http_status (error);
+  json_t *json = rp_request_is_registry (request) ? registry_envelope (error) : api_envelope (error);
+
+  if (status >= 500)
+    rp_log_error ("http", "%.500s: %d: %s", request->path, status, error->message);
+  if (status == 503 || status == 429)
+    rp_respond_header (request, "Retry-After", "1");
+  if (json == NULL) /* a message that is not UTF-8 */
+    json = json_pack ("{}");
+  rp_respond_json (request, status, json);
+}

@@ -1,0 +1,287 @@
+#include "server/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "server/listen.h"
+#include "server/parts.h"
+
+#define WRITERS_DEFAULT 16 /* they mostly wait for the disk, and together they share a sync */
+#define SLOW_DEFAULT 4
+#define STOP_GRACE_US (10 * G_USEC_PER_SEC) /* for uploads that are coming in */
+#define DATA_MODE 0700
+
+static const RpProjector *const projectors[]
+    = { &rp_registry_projector, &rp_release_projector, NULL };
+static const RpRoute *const tables[]
+    = { rp_system_routes, rp_registry_routes, rp_api_routes, NULL };
+
+static void
+on_commit (gint64 seq, gpointer user_data)
+{
+  RpServer *server = user_data;
+  gint64 known = __atomic_load_n (&server->ledger_seq, __ATOMIC_RELAXED);
+
+  while (known < seq
+         && !__atomic_compare_exchange_n (&server->ledger_seq, &known, seq, FALSE,
+                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    ;
+  rp_waiters_notify (server->waiters);
+}
+
+/* ---- the once-a-second thread ---- */
+
+static void
+tick (RpServer *server)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!rp_engine_tick (server->services.engine, rp_clock_now_us (), &error))
+    rp_log_error ("server", "time could not be kept: %s", error->message);
+  rp_sessions_expire (server->sessions);
+}
+
+static gpointer
+ticker_thread (gpointer data)
+{
+  RpServer *server = data;
+
+  g_mutex_lock (&server->tick_lock);
+  while (!server->tick_stop)
+    {
+      gint64 next_us = rp_clock_monotonic_us () + G_USEC_PER_SEC;
+      g_mutex_unlock (&server->tick_lock);
+      tick (server);
+      g_mutex_lock (&server->tick_lock);
+      while (!server->tick_stop
+             && g_cond_wait_until (&server->tick_cond, &server->tick_lock, next_us))
+        ;
+    }
+  g_mutex_unlock (&server->tick_lock);
+  return NULL;
+}
+
+static void
+stop_ticker (RpServer *server)
+{
+  if (server->ticker == NULL)
+    return;
+  g_mutex_lock (&server->tick_lock);
+  server->tick_stop = TRUE;
+  g_cond_signal (&server->tick_cond);
+  g_mutex_unlock (&server->tick_lock);
+  g_thread_join (g_steal_pointer (&server->ticker));
+}
+
+/* ---- opening ---- */
+
+static gboolean
+lock_data (RpServer *server, const char *data_dir, GError **error)
+{
+  g_autofree char *path = g_build_filename (data_dir, "lock", NULL);
+
+  if (!rp_dir_make (data_dir, DATA_MODE, error))
+    return FALSE;
+  server->lock = rp_lock_take (path, error);
+  if (server->lock == NULL)
+    g_prefix_error (error, "%s is in use by another server: ", data_dir);
+  return server->lock != NULL;
+}
+
+static gboolean
+read_head (RpServer *server, GError **error)
+{
+  g_autoptr (json_t) list = rp_ledger_list (server->services.ledger, 0, 1, NULL, error);
+
+  if (list == NULL)
+    return FALSE;
+  server->ledger_seq = rp_json_int (json_object_get (list, "head"), "seq");
+  return TRUE;
+}
+
+static gboolean
+open_domain (RpServer *server, const char *data_dir, GError **error)
+{
+  RpServices *services = &server->services;
+  g_autofree char *db_path = g_build_filename (data_dir, "repoint.db", NULL);
+
+  services->store = rp_store_open (data_dir, error);
+  if (services->store == NULL)
+    return FALSE;
+  server->db = rp_db_open (db_path, error);
+  if (server->db == NULL)
+    return FALSE;
+  services->ledger = rp_ledger_open (server->db, projectors, error);
+  if (services->ledger == NULL || !read_head (server, error))
+    return FALSE;
+  services->registry = rp_registry_new (services->store, services->ledger);
+  services->engine = rp_engine_new (services->registry, services->ledger);
+  return TRUE;
+}
+
+/* Each connection is a descriptor, and so is each blob that is being sent. */
+static void
+raise_descriptor_limit (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max)
+    {
+      limit.rlim_cur = limit.rlim_max;
+      if (setrlimit (RLIMIT_NOFILE, &limit) != 0)
+        rp_log_debug ("server", "descriptor limit: %s", strerror (errno));
+    }
+}
+
+static gboolean
+start_serving (RpServer *server, const RpServerOptions *options, GError **error)
+{
+  const char *address = options->listen != NULL ? options->listen : RP_SERVER_LISTEN_DEFAULT;
+  guint threads = options->threads > 0 ? options->threads : g_get_num_processors ();
+  g_auto (RpListener) listener = { .fd = -1 };
+
+  if (!rp_listener_open (address, options->allow_anonymous, &listener, error))
+    return FALSE;
+  raise_descriptor_limit ();
+  server->port = listener.port;
+  server->url = g_strdup_printf ("http://%s:%u", listener.host, listener.port);
+  server->router = rp_router_new (tables);
+  server->metrics = rp_metrics_new (server->router);
+  server->sessions = rp_sessions_new (server->services.store);
+  server->writers = rp_workers_new (options->workers > 0 ? options->workers : WRITERS_DEFAULT,
+                                    rp_http_work);
+  server->slow = rp_workers_new (SLOW_DEFAULT, rp_http_work);
+  server->waiters = rp_waiters_new (rp_http_wake);
+  rp_ledger_set_listener (server->services.ledger, on_commit, server);
+  server->http = rp_http_start (server, g_steal_fd (&listener.fd), threads, error);
+  if (server->http == NULL)
+    return FALSE;
+  server->ticker = g_thread_new ("ticker", ticker_thread, server);
+  return TRUE;
+}
+
+static gboolean
+write_port_file (const RpServer *server, const char *path, GError **error)
+{
+  g_autofree char *text = NULL;
+
+  if (path == NULL)
+    return TRUE;
+  text = g_strdup_printf ("%u\n", server->port);
+  return rp_file_replace (path, text, strlen (text), 0644, error);
+}
+
+RpServer *
+rp_server_open (const RpServerOptions *options, GError **error)
+{
+  g_autoptr (RpServer) server = g_new0 (RpServer, 1);
+
+  g_mutex_init (&server->tick_lock);
+  g_cond_init (&server->tick_cond);
+  if (!lock_data (server, options->data_dir, error)
+      || !open_domain (server, options->data_dir, error) || !start_serving (server, options, error)
+      || !write_port_file (server, options->port_file, error))
+    return NULL;
+  return g_steal_pointer (&server);
+}
+
+guint16
+rp_server_port (const RpServer *server)
+{
+  return server->port;
+}
+
+const char *
+rp_server_url (const RpServer *server)
+{
+  return server->url;
+}
+
+/* ---- closing ---- */
+
+/* Long polls are answered at once, what runs may finish, and an upload that takes too long is cut off: it
+ * can be gone on with after the restart. */
+static void
+stop_serving (RpServer *server)
+{
+  gint64 give_up_us = rp_clock_monotonic_us () + STOP_GRACE_US;
+
+  g_atomic_int_set (&server->stopping, 1);
+  rp_http_quiesce (server->http);
+  rp_waiters_expire_all (server->waiters);
+  while (rp_http_in_flight (server->http) > 0 && rp_clock_monotonic_us () < give_up_us)
+    g_usleep (5000);
+  rp_workers_stop (server->writers);
+  rp_workers_stop (server->slow);
+  while (rp_waiters_count (server->waiters) > 0)
+    g_usleep (1000);
+  rp_http_stop (g_steal_pointer (&server->http));
+}
+
+void
+rp_server_close (RpServer *server)
+{
+  if (server == NULL)
+    return;
+  stop_ticker (server);
+  if (server->http != NULL)
+    stop_serving (server);
+  if (server->services.ledger != NULL)
+    rp_ledger_set_listener (server->services.ledger, NULL, NULL);
+  rp_waiters_free (server->waiters);
+  rp_workers_free (server->slow);
+  rp_workers_free (server->writers);
+  rp_sessions_free (server->sessions);
+  rp_metrics_free (server->metrics);
+  rp_router_free (server->router);
+  rp_engine_free (server->services.engine);
+  rp_registry_free (server->services.registry);
+  rp_ledger_close (server->services.ledger);
+  rp_db_close (server->db);
+  rp_store_close (server->services.store);
+  rp_lock_release (server->lock);
+  g_mutex_clear (&server->tick_lock);
+  g_cond_clear (&server->tick_cond);
+  g_free (server->url);
+  g_free (server);
+}
+
+/* ---- running ---- */
+
+/* Blocked before any thread is started, so that all threads have them blocked and only sigwait() sees them. */
+static void
+block_signals (sigset_t *out)
+{
+  sigemptyset (out);
+  sigaddset (out, SIGTERM);
+  sigaddset (out, SIGINT);
+  pthread_sigmask (SIG_BLOCK, out, NULL);
+  signal (SIGPIPE, SIG_IGN);
+}
+
+gboolean
+rp_server_run (const RpServerOptions *options, GError **error)
+{
+  g_autoptr (RpServer) server = NULL;
+  sigset_t signals;
+  int number = 0;
+
+  block_signals (&signals);
+  server = rp_server_open (options, error);
+  if (server == NULL)
+    return FALSE;
+  rp_log_info ("server", "repoint " RP_VERSION " answers on %s, data in %s", server->url,
+               options->data_dir);
+  while (sigwait (&signals, &number) != 0)
+    ;
+  rp_log_info ("server", "%s: finishing what runs, then stopping", strsignal (number));
+  g_clear_pointer (&server, rp_server_close);
+  rp_log_info ("server", "stopped");
+  return TRUE;
+}

@@ -1,0 +1,136 @@
+#include "server/v2.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "oci/reference.h"
+
+const char *
+rp_v2_repository (const RpRequest *request, GError **error)
+{
+  const char *name = rp_request_param (request, "name");
+
+  return rp_repository_check (name, error) ? name : NULL;
+}
+
+gboolean
+rp_v2_digest_param (const RpRequest *request, RpDigest *out, GError **error)
+{
+  return rp_digest_parse (rp_request_param (request, "digest"), out, error);
+}
+
+void
+rp_v2_digest_header (RpRequest *request, const char *name, const RpDigest *digest)
+{
+  char text[RP_DIGEST_STRING_SIZE];
+
+  rp_respond_header (request, name, rp_digest_format (digest, text));
+}
+
+void
+rp_v2_location (RpRequest *request, const char *repository, const char *kind,
+                const char *reference)
+{
+  g_autofree char *path = g_strconcat ("/v2/", repository, "/", kind, "/", reference, NULL);
+
+  rp_respond_header (request, "Location", path);
+}
+
+/* Weak comparison, as RFC 9110 has it for If-None-Match. */
+static gboolean
+etag_listed (const char *header, const char *etag)
+{
+  g_auto (GStrv) items = g_strsplit (header, ",", 64);
+
+  for (char **item = items; *item != NULL; item++)
+    {
+      const char *text = g_strstrip (*item);
+      if (g_str_has_prefix (text, "W/"))
+        text += 2;
+      if (strcmp (text, "*") == 0 || strcmp (text, etag) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+gboolean
+rp_v2_not_modified (RpRequest *request, const RpDigest *digest, gboolean immutable)
+{
+  char text[RP_DIGEST_STRING_SIZE];
+  g_autofree char *etag = g_strconcat ("\"", rp_digest_format (digest, text), "\"", NULL);
+  const char *known = rp_request_header (request, "If-None-Match");
+
+  rp_respond_header (request, "ETag", etag);
+  rp_respond_header (request, "Cache-Control",
+                     immutable ? "max-age=31536000, immutable" : "no-cache");
+  return known != NULL && etag_listed (known, etag);
+}
+
+void
+rp_v2_next_link (RpRequest *request, gint64 limit, const char *last)
+{
+  g_autofree char *escaped = g_uri_escape_string (last, "/", FALSE);
+  g_autofree char *link = NULL;
+
+  link = g_strdup_printf ("<%s?n=%" G_GINT64_FORMAT "&last=%s>; rel=\"next\"", request->path,
+                          limit, escaped);
+  rp_respond_header (request, "Link", link);
+}
+
+gboolean
+rp_v2_limit (const RpRequest *request, gint64 *out, GError **error)
+{
+  return rp_request_query_int (request, "n", -1, out, error);
+}
+
+gboolean
+rp_v2_refuse_delete (RpRequest *request, GError **error)
+{
+  rp_respond_header (request, "Allow", "GET, HEAD");
+  g_set_error_literal (
+      error, RP_ERROR, RP_ERROR_UNSUPPORTED,
+      "nothing is deleted by hand here: a rollback may need it, and a tag once given keeps its "
+      "meaning; what no environment can return to is for retention to remove");
+  return FALSE;
+}
+
+/* GET /v2/: yes, this is a registry. */
+static gboolean
+handle_base (RpRequest *request, GError **error)
+{
+  rp_respond_json (request, 200, json_object ());
+  return TRUE;
+}
+
+#define READ RP_ROUTE_REGISTRY
+#define WRITE (RP_ROUTE_REGISTRY | RP_ROUTE_WRITE)
+#define STREAM (RP_ROUTE_REGISTRY | RP_ROUTE_WRITE | RP_ROUTE_STREAM)
+#define UPLOADS "/v2/{name}/blobs/uploads/"
+#define UPLOAD "/v2/{name}/blobs/uploads/{id}"
+
+const RpRoute rp_registry_routes[] = {
+  { "GET", "/v2/", READ, handle_base, "Says that this is a registry" },
+  { "GET", "/v2", READ, handle_base, "Says that this is a registry" },
+  { "GET", "/v2/_catalog", READ, rp_v2_catalog, "Lists repositories" },
+  { "GET", "/v2/{name}/manifests/{reference}", READ, rp_v2_manifest_get,
+    "A manifest by tag or digest" },
+  { "PUT", "/v2/{name}/manifests/{reference}", WRITE, rp_v2_manifest_put,
+    "Records a manifest and tags it" },
+  { "DELETE", "/v2/{name}/manifests/{reference}", READ, rp_v2_refuse_delete,
+    "Refused: retention decides" },
+  { "GET", "/v2/{name}/blobs/{digest}", READ, rp_v2_blob_get, "A blob, or ranges of it" },
+  { "DELETE", "/v2/{name}/blobs/{digest}", READ, rp_v2_refuse_delete,
+    "Refused: retention decides" },
+  { "POST", UPLOADS, STREAM, rp_v2_upload_post, "Starts an upload, mounts a blob or takes a whole one",
+    rp_v2_upload_post_begin },
+  { "POST", "/v2/{name}/blobs/uploads", STREAM, rp_v2_upload_post,
+    "Starts an upload, mounts a blob or takes a whole one", rp_v2_upload_post_begin },
+  { "PATCH", UPLOAD, STREAM, rp_v2_upload_patch, "Appends to an upload", rp_v2_upload_begin },
+  { "PUT", UPLOAD, STREAM, rp_v2_upload_put, "Completes an upload", rp_v2_upload_begin },
+  { "GET", UPLOAD, WRITE, rp_v2_upload_get, "How far an upload has come" },
+  { "DELETE", UPLOAD, WRITE, rp_v2_upload_delete, "Gives an upload up" },
+  { "GET", "/v2/{name}/tags/list", READ, rp_v2_tags, "Lists tags" },
+  { "GET", "/v2/{name}/referrers/{digest}", READ, rp_v2_referrers,
+    "Lists manifests whose subject this is" },
+  { NULL },
+};
