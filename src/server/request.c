@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
 #include "server/parts.h"
 
 #define ACTOR_MAX 128 /* bytes */
