@@ -15,6 +15,7 @@ RpDb *rp_db_open (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void rp_db_close (RpDb *db);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpDb, rp_db_close)
 
+/* TRUE means: go on and commit. */
 typedef gboolean (*RpTxnFunc) (RpTxn *txn, gpointer user_data, GError **error);
 
 /* Runs `func` in a write transaction and returns when it is durable; FALSE from `func` undoes all that
@@ -27,6 +28,13 @@ gboolean rp_db_write (RpDb *db, RpTxnFunc func, gpointer user_data, GError **err
 /* Runs `func` on one consistent snapshot, concurrently with writers. Thread-safe. */
 gboolean rp_db_read (RpDb *db, RpTxnFunc func, gpointer user_data, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+
+/* `func` is called after this transaction's commit is durable and never if it fails: on the committing
+ * thread, with no transaction open, before rp_db_write() returns; it must be quick and must not write to
+ * this database. Calls with the same func and user_data become one, with the last value in the
+ * order of the commit. */
+typedef void (*RpCommitFunc) (gint64 value, gpointer user_data);
+void rp_txn_after_commit (RpTxn *txn, RpCommitFunc func, gpointer user_data, gint64 value);
 
 /* Parameters by a type string: `s` const char * (NULL is SQL NULL), `i` gint64, `b` const void *, gsize.
  *   rp_txn_exec (txn, error, "INSERT INTO tag VALUES ($1, $2, $3)", "ssi", repo, name, (gint64) seq)
