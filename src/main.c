@@ -1,11 +1,38 @@
 /* The table of verbs. */
-#include <stdio.h>
+#include "cli/verbs.h"
+
+/* clang-format off */
+static const RpVerb verbs[] = {
+  { "apply", "Declare an app, its components, environments and targets",
+    "", rp_apply_options, rp_apply_run, NULL },
+  { "app", "Look at apps",
+    "", NULL, NULL, rp_app_verbs },
+  { "release", "Record and look at releases",
+    "", NULL, NULL, rp_release_verbs },
+  { "build", "Build a commit once and record its release",
+    "APP -- CMD...", rp_build_options, rp_build_run, NULL },
+  { "deploy", "Point an environment at a release",
+    "APP/ENV RELEASE", rp_deploy_options, rp_deploy_run, NULL },
+  { "promote", "Point an environment at what is healthy in the one before",
+    "APP/ENV", rp_promote_options, rp_promote_run, NULL },
+  { "rollout", "History, status and undo of an environment",
+    "", NULL, NULL, rp_rollout_verbs },
+  { "plan", "Show what a move would restore, and what it would not",
+    "APP/ENV [RELEASE]", rp_plan_options, rp_plan_run, NULL },
+  { "ready", "Show whether every revision in the window can run again",
+    "[APP/ENV|APP]", rp_ready_options, rp_ready_run, NULL },
+  { "trace", "Show where a digest lies, what contains it and where it runs",
+    "DIGEST", rp_trace_options, rp_trace_run, NULL },
+  { "version", "Show the versions of this program and of the server",
+    "", NULL, rp_version_run, NULL },
+  { "help", "Show what a verb does",
+    "[VERB] [SUBVERB]", rp_help_options, rp_help_run, NULL },
+  { NULL }
+};
+/* clang-format on */
 
 int
 main (int argc, char **argv)
 {
-  (void) argc;
-  (void) argv;
-  fputs ("repoint " RP_VERSION "\n", stdout);
-  return 0;
+  return rp_cli_main (verbs, argc, argv);
 }

@@ -1,0 +1,205 @@
+#include "cli/humane.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+static gboolean verify;
+
+const GOptionEntry rp_ready_options[] = {
+  { "verify", 0, 0, G_OPTION_ARG_NONE, &verify,
+    "Hash every byte now instead of saying when it was last hashed", NULL },
+  G_OPTION_ENTRY_NULL
+};
+
+static json_t *
+fetch_ready (RpCli *cli, const char *app, const char *env, GError **error)
+{
+  g_autofree char *path = rp_api_path ("apps", app, "environments", env, "ready", NULL);
+  rp_api_query (&path, "verify", verify ? "hash" : "recorded");
+  return rp_api_get (cli->api, path, 0, error);
+}
+
+static gboolean
+add_app (RpCli *cli, const json_t *app, json_t *all, GError **error)
+{
+  gsize i;
+  json_t *environment;
+  json_array_foreach (json_object_get (app, "environments"), i, environment)
+  {
+    json_t *ready
+        = fetch_ready (cli, rp_json_str (app, "name"), rp_json_str (environment, "name"), error);
+    if (ready == NULL)
+      return FALSE;
+    json_array_append_new (all, ready);
+  }
+  return TRUE;
+}
+
+/* The Ready documents of what `where` names: APP/ENV, APP or everything. */
+static json_t *
+collect (RpCli *cli, const char *where, GError **error)
+{
+  g_autoptr (json_t) all = json_array ();
+  if (where != NULL && strchr (where, '/') != NULL)
+    {
+      g_autofree char *app = NULL;
+      g_autofree char *env = NULL;
+      if (!rp_cli_parse_env (where, &app, &env, error))
+        return NULL;
+      json_t *ready = fetch_ready (cli, app, env, error);
+      if (ready == NULL)
+        return NULL;
+      json_array_append_new (all, ready);
+      return g_steal_pointer (&all);
+    }
+  g_autofree char *path = rp_api_path ("apps", where, NULL);
+  g_autoptr (json_t) answer = rp_api_get (cli->api, path, 0, error);
+  if (answer == NULL)
+    return NULL;
+  if (where != NULL)
+    return add_app (cli, answer, all, error) ? g_steal_pointer (&all) : NULL;
+  gsize i;
+  json_t *app;
+  json_array_foreach (json_object_get (answer, "apps"), i, app)
+  if (!add_app (cli, app, all, error))
+    return NULL;
+  return g_steal_pointer (&all);
+}
+
+static char *
+join (const json_t *names)
+{
+  GString *text = g_string_new (NULL);
+  gsize i;
+  json_t *name;
+  json_array_foreach (names, i, name)
+      g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", json_string_value (name));
+  return g_string_free (text, FALSE);
+}
+
+static const char *
+mark (const json_t *revision)
+{
+  if (rp_json_bool (revision, "current"))
+    return "current";
+  return rp_json_bool (revision, "undo_target") ? "undo target" : NULL;
+}
+
+static void
+add_revision (RpTable *table, const json_t *revision)
+{
+  const json_t *release = json_object_get (revision, "release");
+  const json_t *bytes = json_object_get (revision, "bytes");
+  gboolean ready = rp_json_bool (revision, "ready");
+  const char *verified_at = rp_json_str (bytes, "verified_at");
+  rp_table_add_int (table, rp_json_int (revision, "number"));
+  rp_table_add (table, RP_STYLE_BOLD, rp_json_str (release, "version"));
+  rp_table_add (table, RP_STYLE_PLAIN, mark (revision));
+  rp_table_add (table, ready ? RP_STYLE_GOOD : RP_STYLE_BAD, ready ? "yes" : "NO");
+  rp_table_take (table, RP_STYLE_PLAIN, rp_humane_size (rp_json_int (bytes, "size_bytes")));
+  rp_table_take (table, RP_STYLE_PLAIN,
+                 verified_at != NULL ? rp_humane_ago (verified_at) : g_strdup ("never"));
+  rp_table_take (table, RP_STYLE_PLAIN, join (json_object_get (revision, "local_on")));
+  rp_table_take (table, RP_STYLE_PLAIN, join (json_object_get (revision, "not_local_on")));
+}
+
+static void
+print_problem (RpCli *cli, gint64 number, RpStyle style, const char *label, const char *text)
+{
+  fprintf (cli->out.stream, "  revision %" G_GINT64_FORMAT ": ", number);
+  rp_term_text (&cli->out, style, label);
+  fputs (": ", cli->out.stream);
+  rp_term_text (&cli->out, RP_STYLE_PLAIN, text);
+  fputc ('\n', cli->out.stream);
+}
+
+static void
+print_items (RpCli *cli, const json_t *revision)
+{
+  gint64 number = rp_json_int (revision, "number");
+  gsize i;
+  json_t *item;
+  json_array_foreach (json_object_get (revision, "items"), i, item)
+  {
+    const char *state = rp_json_str (item, "state");
+    const char *way_out = rp_json_str (item, "way_out");
+    if (state == NULL || g_str_equal (state, "restored"))
+      continue;
+    g_autofree char *text = g_strdup_printf (
+        "%s: %s%s%s", rp_json_str (item, "subject"), rp_json_str (item, "reason"),
+        way_out != NULL ? "; way out: " : "", way_out != NULL ? way_out : "");
+    print_problem (cli, number, g_str_equal (state, "blocked") ? RP_STYLE_BAD : RP_STYLE_WARN, state,
+                   text);
+  }
+}
+
+static void
+print_problems (RpCli *cli, const json_t *revision)
+{
+  gsize i;
+  json_t *problem;
+  json_array_foreach (json_object_get (json_object_get (revision, "bytes"), "problems"), i, problem)
+  {
+    g_autofree char *other = json_is_string (problem) ? NULL : rp_json_print (problem);
+    print_problem (cli, rp_json_int (revision, "number"), RP_STYLE_BAD, "bytes",
+                   other != NULL ? other : json_string_value (problem));
+  }
+  print_items (cli, revision);
+}
+
+static void
+print_ready (RpCli *cli, const json_t *ready)
+{
+  gboolean green = rp_json_bool (ready, "ready");
+  const json_t *revisions = json_object_get (ready, "revisions");
+  g_autofree char *where = g_strdup_printf ("%s/%s", rp_json_str (ready, "app"),
+                                            rp_json_str (ready, "environment"));
+  rp_term_text (&cli->out, RP_STYLE_BOLD, where);
+  fputs (": ", cli->out.stream);
+  rp_term_text (&cli->out, green ? RP_STYLE_GOOD : RP_STYLE_BAD, green ? "ready" : "NOT READY");
+  fprintf (cli->out.stream, ", window of %" G_GINT64_FORMAT "\n", rp_json_int (ready, "window"));
+  g_autoptr (RpTable) table = rp_table_new (
+      ">REVISION|~RELEASE|MARK|READY|BYTES|VERIFIED|~LOCAL ON|~NOT LOCAL ON");
+  gsize i;
+  json_t *revision;
+  json_array_foreach (revisions, i, revision) add_revision (table, revision);
+  if (i > 0)
+    rp_table_print (table, &cli->out, 2);
+  json_array_foreach (revisions, i, revision) print_problems (cli, revision);
+}
+
+static gboolean
+check_all (const json_t *all, GError **error)
+{
+  g_autoptr (GString) red = g_string_new (NULL);
+  gsize i;
+  json_t *ready;
+  json_array_foreach (all, i, ready)
+  if (!rp_json_bool (ready, "ready"))
+    g_string_append_printf (red, "%s%s/%s", red->len > 0 ? ", " : "", rp_json_str (ready, "app"),
+                            rp_json_str (ready, "environment"));
+  if (red->len == 0)
+    return TRUE;
+  g_set_error (error, RP_ERROR, RP_ERROR_CORRUPT,
+               "not ready: %s cannot return to every revision in its window", red->str);
+  return FALSE;
+}
+
+gboolean
+rp_ready_run (RpCli *cli, char **args, GError **error)
+{
+  if (rp_cli_api (cli, error) == NULL)
+    return FALSE;
+  g_autoptr (json_t) all = collect (cli, args[0], error);
+  if (all == NULL)
+    return FALSE;
+  gboolean single = args[0] != NULL && strchr (args[0], '/') != NULL;
+  gsize i;
+  json_t *ready;
+  if (cli->json)
+    rp_cli_print_json (cli, single ? json_array_get (all, 0) : all);
+  else if (json_array_size (all) == 0)
+    rp_cli_note (cli, "no environments yet; declare one with `repoint apply -f repoint.yaml`");
+  else
+    json_array_foreach (all, i, ready) print_ready (cli, ready);
+  return check_all (all, error);
+}

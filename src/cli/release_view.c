@@ -1,0 +1,103 @@
+#include "cli/release_view.h"
+
+#include <string.h>
+
+#include "cli/humane.h"
+#include "cli/table.h"
+
+RpReleaseOptions rp_release_options;
+
+static void
+print_fact (RpCli *cli, const char *name, const char *text)
+{
+  if (text == NULL || *text == '\0')
+    return;
+  fprintf (cli->out.stream, "%-10s", name);
+  rp_term_text (&cli->out, RP_STYLE_PLAIN, text);
+  fputc ('\n', cli->out.stream);
+}
+
+void
+rp_release_print (RpCli *cli, const json_t *release)
+{
+  const json_t *source = json_object_get (release, "source");
+  g_autofree char *title
+      = g_strdup_printf ("%s %s (#%" G_GINT64_FORMAT ")", rp_json_str (release, "app"),
+                         rp_json_str (release, "version"), rp_json_int (release, "number"));
+  g_autofree char *ago = rp_humane_ago (rp_json_str (release, "at"));
+  g_autofree char *recorded = g_strdup_printf ("%s by %s", ago, rp_json_str (release, "actor"));
+  print_fact (cli, "release", title);
+  print_fact (cli, "commit", rp_json_str (source, "commit"));
+  print_fact (cli, "source", rp_json_str (source, "repository"));
+  print_fact (cli, "build", rp_json_str (source, "build"));
+  print_fact (cli, "run", rp_json_str (source, "run_url"));
+  print_fact (cli, "recorded", recorded);
+  gsize i;
+  json_t *component;
+  json_array_foreach (json_object_get (release, "components"), i, component)
+  {
+    g_autofree char *size = rp_humane_size (rp_json_int (component, "size_bytes"));
+    g_autofree char *text = g_strdup_printf (
+        "%s = %s@%s, %s", rp_json_str (component, "name"), rp_json_str (component, "repository"),
+        rp_json_str (component, "digest"), size);
+    print_fact (cli, "component", text);
+  }
+}
+
+json_t *
+rp_release_components (GError **error)
+{
+  g_autoptr (json_t) components = json_object ();
+  for (char **text = rp_release_options.components; text != NULL && *text != NULL; text++)
+    {
+      const char *equals = strchr (*text, '=');
+      if (equals == NULL || equals == *text || equals[1] == '\0')
+        {
+          g_set_error (error, RP_ERROR, RP_ERROR_USAGE,
+                       "--component `%s`: expected NAME=REF, such as web=1.2 or web=shop/web:1.2",
+                       *text);
+          return NULL;
+        }
+      g_autofree char *name = g_strndup (*text, (gsize) (equals - *text));
+      if (json_object_get (components, name) != NULL)
+        {
+          g_set_error (error, RP_ERROR, RP_ERROR_USAGE, "--component %s: given twice", name);
+          return NULL;
+        }
+      json_object_set_new (components, name, json_string (equals + 1));
+    }
+  return g_steal_pointer (&components);
+}
+
+static void
+set_text (json_t *object, const char *key, const char *text)
+{
+  if (text != NULL)
+    json_object_set_new (object, key, json_string (text));
+}
+
+json_t *
+rp_release_post (RpCli *cli, const char *app, json_t *components, gboolean *out_created,
+                 GError **error)
+{
+  RpApi *api = rp_cli_api (cli, error);
+  if (api == NULL)
+    return NULL;
+  g_autoptr (json_t) body = json_object ();
+  json_t *source = json_object ();
+  set_text (body, "version", rp_release_options.version);
+  json_object_set (body, "components", components);
+  set_text (source, "repository", rp_release_options.source_repo);
+  set_text (source, "commit", rp_release_options.commit);
+  set_text (source, "build", rp_release_options.build);
+  set_text (source, "run_url", rp_release_options.run_url);
+  json_object_set_new (body, "source", source);
+  char *text = rp_json_print (body);
+  g_autoptr (GBytes) bytes = g_bytes_new_take (text, strlen (text));
+  g_autofree char *path = rp_api_path ("apps", app, "releases", NULL);
+  int status = 0;
+  json_t *release = rp_api_post_bytes (api, path, "application/json", bytes, &status, error);
+  if (release != NULL)
+    *out_created = status == 201;
+  return release;
+}

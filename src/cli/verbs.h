@@ -1,0 +1,23 @@
+/* What each verb's file gives to the table in main.c. */
+#pragma once
+
+#include "cli/cli.h"
+
+#define RP_DECLARE_VERB(name)                                                                      \
+  extern const GOptionEntry rp_##name##_options[];                                                 \
+  gboolean rp_##name##_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT
+
+#define RP_DECLARE_GROUP(name) extern const RpVerb rp_##name##_verbs[]
+
+RP_DECLARE_VERB (apply);
+RP_DECLARE_GROUP (app);
+RP_DECLARE_GROUP (release);
+RP_DECLARE_VERB (build);
+RP_DECLARE_VERB (deploy);
+RP_DECLARE_VERB (promote);
+RP_DECLARE_GROUP (rollout);
+RP_DECLARE_VERB (plan);
+RP_DECLARE_VERB (ready);
+RP_DECLARE_VERB (trace);
+RP_DECLARE_VERB (help);
+gboolean rp_version_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;
