@@ -23,7 +23,7 @@ build:
 demo:
 	@scripts/install-deps demo
 	@$(MAKE) --no-print-directory build
-	@REPOINT_BIN=$(abspath $(BUILD))/src/repoint KEEP=$(KEEP) $(PYTHON) examples/demo/demo
+	@REPOINT_BIN=$(abspath $(BUILD))/src/repoint KEEP=$(KEEP) $(PYTHON) demo/run
 
 check:
 	@scripts/install-deps check
