@@ -2,14 +2,10 @@
 import json
 import os
 import stat
-import sys
 
 import shop
 import story
-from world import TOP, free_port, get, wait_for
-
-sys.path.insert(0, os.path.join(TOP, "tests"))
-from support import podman  # noqa: E402
+from world import TOP, free_port, podman
 
 
 def engine_or_why_not(world):

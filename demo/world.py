@@ -3,24 +3,18 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 
 import story
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(TOP, "tests", "support"))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+sys.path.insert(0, os.path.join(TOP, "tests"))
+from support import podman, repoint  # noqa: E402, F401
+from support.repoint import free_port, wait_for  # noqa: E402, F401
 
 
 def get(url, timeout=2):
@@ -34,18 +28,9 @@ def get(url, timeout=2):
         return 0, b""
 
 
-def wait_for(what, condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.02)
-    raise SystemExit(f"demo: waited {seconds} s for {what}, in vain")
-
-
 class World:
-    def __init__(self, binary):
-        self.binary = binary
+    def __init__(self):
+        self.binary = repoint.binary()
         self.dir = tempfile.mkdtemp(prefix="repoint-demo-")
         self.processes = []
         self.cleanups = []
@@ -66,8 +51,9 @@ class World:
         port_file = self.path("port")
         self.start("server", [self.binary, "serve", "--data", self.path("data"), "--listen",
                               "127.0.0.1:0", "--port-file", port_file])
-        wait_for("the server", lambda: os.path.exists(port_file) and open(port_file).read().strip())
-        self.registry = f"127.0.0.1:{int(open(port_file).read())}"
+        port = wait_for(lambda: os.path.exists(port_file) and open(port_file).read().strip(),
+                        what="the server")
+        self.registry = f"127.0.0.1:{port}"
         self.server = f"http://{self.registry}"
         self.env["REPOINT_SERVER"] = self.server
 
