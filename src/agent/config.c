@@ -1,0 +1,259 @@
+#include "agent/config.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+
+#define CONFIG_LIMIT_BYTES (1024 * 1024)
+#define NAME_LIMIT 128 /* bytes; of an app, an environment, a target or an agent */
+
+static const char *const agent_keys[] = { "agent", "server", "state", "targets", NULL };
+static const char *const target_keys[]
+    = { "app", "environment", "target", "driver", "options", NULL };
+
+static void
+target_config_free (gpointer data)
+{
+  RpTargetConfig *target = data;
+
+  g_free (target->name);
+  g_free (target->app);
+  g_free (target->environment);
+  g_free (target->target);
+  g_free (target->driver);
+  g_free (target->state_dir);
+  g_free (target);
+}
+
+void
+rp_agent_config_free (RpAgentConfig *config)
+{
+  if (config == NULL)
+    return;
+  g_free (config->agent);
+  g_free (config->server);
+  g_free (config->registry);
+  g_free (config->state);
+  g_ptr_array_unref (config->targets);
+  rp_yaml_free (config->yaml);
+  g_free (config);
+}
+
+/* Names become parts of paths and URLs. */
+static gboolean
+name_ok (const char *name)
+{
+  if (name[0] == '\0' || name[0] == '.' || strlen (name) > NAME_LIMIT)
+    return FALSE;
+  for (const char *p = name; *p != '\0'; p++)
+    if (!g_ascii_isalnum (*p) && strchr ("._-", *p) == NULL)
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+need_name (const RpYamlNode *map, const char *key, char **out, GError **error)
+{
+  const char *text = NULL;
+
+  if (!rp_yaml_need_string (map, key, &text, error))
+    return FALSE;
+  if (!name_ok (text))
+    return rp_yaml_error (rp_yaml_get (map, key), error,
+                          "expected a name of letters, digits, '.', '_' and '-' that does not start "
+                          "with a dot, found \"%s\"",
+                          text);
+  *out = g_strdup (text);
+  return TRUE;
+}
+
+static RpTargetConfig *
+target_parse (const RpAgentConfig *config, const RpYamlNode *node, GError **error)
+{
+  RpTargetConfig *target = g_new0 (RpTargetConfig, 1);
+  const char *driver = NULL;
+
+  if (!rp_yaml_expect_map (node, target_keys, error)
+      || !need_name (node, "app", &target->app, error)
+      || !need_name (node, "environment", &target->environment, error)
+      || !need_name (node, "target", &target->target, error)
+      || !rp_yaml_need_string (node, "driver", &driver, error))
+    {
+      target_config_free (target);
+      return NULL;
+    }
+  target->driver = g_strdup (driver);
+  target->node = node;
+  target->options = rp_yaml_get (node, "options");
+  target->name = g_strjoin ("/", target->app, target->environment, target->target, NULL);
+  target->state_dir
+      = g_build_filename (config->state, "targets", target->app, target->environment,
+                          target->target, NULL);
+  return target;
+}
+
+static gboolean
+targets_parse (RpAgentConfig *config, const RpYamlNode *root, GError **error)
+{
+  const RpYamlNode *list = rp_yaml_get (root, "targets");
+
+  if (list == NULL || !rp_yaml_is_list (list) || rp_yaml_count (list) == 0)
+    return rp_yaml_error (list != NULL ? list : root, error,
+                          "targets: expected a list of at least one target "
+                          "(app, environment, target, driver, options)");
+  for (gsize i = 0; i < rp_yaml_count (list); i++)
+    {
+      const RpYamlNode *node = rp_yaml_at (list, i, NULL);
+      RpTargetConfig *target = target_parse (config, node, error);
+
+      if (target == NULL)
+        return FALSE;
+      for (guint j = 0; j < config->targets->len; j++)
+        {
+          const RpTargetConfig *other = g_ptr_array_index (config->targets, j);
+
+          if (strcmp (other->name, target->name) == 0)
+            {
+              rp_yaml_error (node, error, "the target %s is listed twice; remove one of the entries",
+                             target->name);
+              target_config_free (target);
+              return FALSE;
+            }
+        }
+      g_ptr_array_add (config->targets, target);
+    }
+  return TRUE;
+}
+
+static gboolean
+server_parse (RpAgentConfig *config, const RpYamlNode *root, GError **error)
+{
+  const char *server = NULL;
+  const char *host;
+  gsize length;
+
+  if (!rp_yaml_need_string (root, "server", &server, error))
+    return FALSE;
+  host = strstr (server, "://");
+  if (host == NULL || host[3] == '\0' || host[3] == '/'
+      || !(g_str_has_prefix (server, "http://") || g_str_has_prefix (server, "https://")))
+    return rp_yaml_error (rp_yaml_get (root, "server"), error,
+                          "expected a URL such as http://127.0.0.1:5000, found \"%s\"", server);
+  length = strlen (server);
+  while (server[length - 1] == '/')
+    length--;
+  config->server = g_strndup (server, length);
+  config->registry = g_strndup (host + 3, strcspn (host + 3, "/"));
+  return TRUE;
+}
+
+static gboolean
+agent_name_parse (RpAgentConfig *config, const RpYamlNode *root, GError **error)
+{
+  if (rp_yaml_get (root, "agent") != NULL)
+    return need_name (root, "agent", &config->agent, error);
+  if (!name_ok (g_get_host_name ()))
+    return rp_yaml_error (root, error,
+                          "agent: absent, and the host's name \"%s\" does not serve as one; give a name",
+                          g_get_host_name ());
+  config->agent = g_strdup (g_get_host_name ());
+  return TRUE;
+}
+
+RpAgentConfig *
+rp_agent_config_parse (const void *data, gsize size, const char *file_name, const char *base_dir,
+                       GError **error)
+{
+  g_autoptr (RpAgentConfig) config = g_new0 (RpAgentConfig, 1);
+  const RpYamlNode *root;
+  const char *state = NULL;
+
+  config->targets = g_ptr_array_new_with_free_func (target_config_free);
+  config->yaml = rp_yaml_parse (data, size, file_name, error);
+  if (config->yaml == NULL)
+    return NULL;
+  root = rp_yaml_root (config->yaml);
+  if (!rp_yaml_expect_map (root, agent_keys, error) || !agent_name_parse (config, root, error)
+      || !server_parse (config, root, error) || !rp_yaml_need_string (root, "state", &state, error))
+    return NULL;
+  if (state[0] == '\0')
+    {
+      rp_yaml_error (rp_yaml_get (root, "state"), error, "expected the path of a directory");
+      return NULL;
+    }
+  config->state = g_path_is_absolute (state) ? g_strdup (state)
+                                             : g_build_filename (base_dir, state, NULL);
+  if (!targets_parse (config, root, error))
+    return NULL;
+  return g_steal_pointer (&config);
+}
+
+RpAgentConfig *
+rp_agent_config_load (const char *path, GError **error)
+{
+  g_autoptr (GBytes) bytes = NULL;
+  g_autofree char *absolute = g_canonicalize_filename (path, NULL);
+  g_autofree char *base_dir = g_path_get_dirname (absolute);
+  gconstpointer data;
+  gsize size;
+
+  bytes = rp_file_read (path, CONFIG_LIMIT_BYTES, error);
+  if (bytes == NULL)
+    {
+      g_prefix_error (error, "cannot read the agent's configuration (name it with -c FILE): ");
+      return NULL;
+    }
+  data = g_bytes_get_data (bytes, &size);
+  return rp_agent_config_parse (data, size, path, base_dir, error);
+}
+
+static char *
+names_of (const RpAgentConfig *config)
+{
+  GString *names = g_string_new (NULL);
+
+  for (guint i = 0; i < config->targets->len; i++)
+    {
+      const RpTargetConfig *target = g_ptr_array_index (config->targets, i);
+
+      g_string_append_printf (names, "%s%s", i == 0 ? "" : ", ", target->name);
+    }
+  return g_string_free (names, FALSE);
+}
+
+const RpTargetConfig *
+rp_agent_config_find (const RpAgentConfig *config, const char *name, GError **error)
+{
+  g_autofree char *names = names_of (config);
+  const RpTargetConfig *found = NULL;
+
+  if (name == NULL && config->targets->len == 1)
+    return g_ptr_array_index (config->targets, 0);
+  if (name == NULL)
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_USAGE,
+                   "this agent has several targets; say which one with --target: %s", names);
+      return NULL;
+    }
+  for (guint i = 0; i < config->targets->len; i++)
+    {
+      const RpTargetConfig *target = g_ptr_array_index (config->targets, i);
+
+      if (strcmp (target->name, name) == 0)
+        return target;
+      if (strcmp (target->target, name) != 0)
+        continue;
+      if (found != NULL)
+        {
+          g_set_error (error, RP_ERROR, RP_ERROR_AMBIGUOUS,
+                       "several targets are called %s; use the full name, one of: %s", name, names);
+          return NULL;
+        }
+      found = target;
+    }
+  if (found == NULL)
+    g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
+                 "this agent has no target %s; it has: %s", name, names);
+  return found;
+}

@@ -1,0 +1,40 @@
+/* agent.yaml.  Everything is checked here, before anything is touched: a complaint names
+ * file:line:column.  The driver reads its own `options` when the target is opened.
+ */
+#pragma once
+
+#include "base/yaml.h"
+
+typedef struct {
+  char *name;        /* `shop/production/web-1` */
+  char *app;
+  char *environment;
+  char *target;
+  char *driver;
+  char *state_dir;   /* this target's own, below the agent's */
+  const RpYamlNode *node;    /* the whole entry, for complaints */
+  const RpYamlNode *options; /* or NULL; owned by the document */
+} RpTargetConfig;
+
+typedef struct {
+  char *agent;    /* name of this agent: the host's, by default */
+  char *server;   /* `http://127.0.0.1:5000`, no slash at the end */
+  char *registry; /* `127.0.0.1:5000` */
+  char *state;    /* absolute path */
+  GPtrArray *targets; /* RpTargetConfig, at least one, names unique */
+  RpYaml *yaml;
+} RpAgentConfig;
+
+/* Parses bytes; relative paths are taken from `base_dir`. */
+RpAgentConfig *rp_agent_config_parse (const void *data, gsize size, const char *file_name,
+                                      const char *base_dir, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* Reads `path`. RP_ERROR_NOT_FOUND says what to do. */
+RpAgentConfig *rp_agent_config_load (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void rp_agent_config_free (RpAgentConfig *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpAgentConfig, rp_agent_config_free)
+
+/* By full name or by the last part; `name` may be NULL where there is only one.  RP_ERROR_NOT_FOUND,
+ * RP_ERROR_AMBIGUOUS and RP_ERROR_USAGE list the names there are. Borrowed. */
+const RpTargetConfig *rp_agent_config_find (const RpAgentConfig *config, const char *name,
+                                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,131 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "agent/config.h"
+#include "base/error.h"
+
+#define HEAD "agent: host-1\nserver: http://127.0.0.1:5000/\nstate: state\ntargets:\n"
+#define TARGET "  - {app: shop, environment: production, target: web-1, driver: dir, options: {root: /r}}\n"
+
+static RpAgentConfig *
+parse (const char *text, GError **error)
+{
+  return rp_agent_config_parse (text, strlen (text), "agent.yaml", "/base", error);
+}
+
+static void
+test_reads_all (void **state)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (RpAgentConfig) config = parse (HEAD TARGET, &error);
+  const RpTargetConfig *target;
+
+  assert_null (error);
+  assert_string_equal (config->agent, "host-1");
+  assert_string_equal (config->server, "http://127.0.0.1:5000");
+  assert_string_equal (config->registry, "127.0.0.1:5000");
+  assert_string_equal (config->state, "/base/state");
+  assert_int_equal (config->targets->len, 1);
+  target = rp_agent_config_find (config, NULL, &error);
+  assert_string_equal (target->name, "shop/production/web-1");
+  assert_string_equal (target->state_dir, "/base/state/targets/shop/production/web-1");
+  assert_string_equal (target->driver, "dir");
+  assert_non_null (target->options);
+}
+
+/* Every complaint names the place: file, line and column, and what was expected. */
+static const struct {
+  const char *name;
+  const char *text;
+  const char *place;
+  const char *says;
+} bad[] = {
+  { "no server", "agent: a\nstate: /s\ntargets:\n" TARGET, "agent.yaml:1:", "server" },
+  { "no state", "agent: a\nserver: http://h:1\ntargets:\n" TARGET, "agent.yaml:1:", "state" },
+  { "server without scheme", "agent: a\nserver: h:1\nstate: /s\ntargets:\n" TARGET,
+    "agent.yaml:2:9:", "http://" },
+  { "server without host", "agent: a\nserver: http:///x\nstate: /s\ntargets:\n" TARGET,
+    "agent.yaml:2:9:", "URL" },
+  { "unknown key", "agnet: a\nserver: http://h:1\nstate: /s\ntargets:\n" TARGET, "agent.yaml:1:1:",
+    "agnet" },
+  { "no targets", "agent: a\nserver: http://h:1\nstate: /s\n", "agent.yaml:1:", "targets" },
+  { "empty targets", "agent: a\nserver: http://h:1\nstate: /s\ntargets: []\n", "agent.yaml:4:10:",
+    "at least one" },
+  { "slash in a name",
+    HEAD "  - {app: shop/x, environment: p, target: t, driver: dir}\n", "agent.yaml:5:11:",
+    "shop/x" },
+  { "dots for a name", HEAD "  - {app: .., environment: p, target: t, driver: dir}\n",
+    "agent.yaml:5:11:", "dot" },
+  { "no driver", HEAD "  - {app: shop, environment: p, target: t}\n", "agent.yaml:5:", "driver" },
+  { "twice", HEAD TARGET TARGET, "agent.yaml:6:", "twice" },
+  { "broken", "agent: [\n", "agent.yaml:", "" },
+  { "empty agent", "agent: ''\nserver: http://h:1\nstate: /s\ntargets:\n" TARGET,
+    "agent.yaml:1:8:", "name" },
+  { "empty state", "agent: a\nserver: http://h:1\nstate: ''\ntargets:\n" TARGET, "agent.yaml:3:8:",
+    "directory" },
+};
+
+static void
+test_names_the_place (void **state)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (RpAgentConfig) config = parse (bad[i].text, &error);
+
+      if (config != NULL || error == NULL)
+        fail_msg ("%s: accepted", bad[i].name);
+      if (rp_error_exit_status (error) != RP_EXIT_USAGE
+          || !g_str_has_prefix (error->message, bad[i].place)
+          || strstr (error->message, bad[i].says) == NULL)
+        fail_msg ("%s: \"%s\"", bad[i].name, error->message);
+    }
+}
+
+static void
+test_finds_targets (void **state)
+{
+  static const char *text
+      = HEAD "  - {app: shop, environment: production, target: web-1, driver: dir}\n"
+             "  - {app: shop, environment: staging, target: web-1, driver: dir}\n"
+             "  - {app: shop, environment: staging, target: web-2, driver: dir}\n";
+  static const struct {
+    const char *name;
+    gint code; /* -1: found */
+  } cases[] = { { "web-2", -1 },
+                { "shop/staging/web-1", -1 },
+                { "web-1", RP_ERROR_AMBIGUOUS },
+                { "web-9", RP_ERROR_NOT_FOUND },
+                { NULL, RP_ERROR_USAGE } };
+  g_autoptr (GError) none = NULL;
+  g_autoptr (RpAgentConfig) config = parse (text, &none);
+
+  assert_non_null (config);
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      const RpTargetConfig *target = rp_agent_config_find (config, cases[i].name, &error);
+
+      assert_int_equal (target != NULL, cases[i].code == -1);
+      if (target != NULL)
+        continue;
+      assert_int_equal (error->code, cases[i].code);
+      assert_non_null (strstr (error->message, "shop/staging/web-2"));
+    }
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_reads_all),
+    cmocka_unit_test (test_names_the_place),
+    cmocka_unit_test (test_finds_targets),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
