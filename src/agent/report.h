@@ -1,0 +1,11 @@
+/* The body of a report (POST …/reports), without its "id", which the outbox gives. */
+#pragma once
+
+#include "agent/config.h"
+#include "agent/step.h"
+
+/* `state_name` is a TargetState.state; `seen`, `message` and `undo` may be NULL; `local` is taken over.
+ * json_decref(). */
+json_t *rp_report_new (const RpAgentConfig *config, const RpTargetConfig *target,
+                       const char *state_name, gint64 revision, const RpObservation *seen,
+                       const char *message, json_t *local, const RpUndo *undo);
