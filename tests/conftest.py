@@ -130,3 +130,9 @@ def engine(server):
         pytest.skip(f"containers: {why}")
     with podman.Podman(insecure=[server.address]) as running:
         yield running
+
+
+@pytest.fixture
+def crash_points():
+    """How many kill points a crash test is to try: many on the plain build, fewer under sanitizers."""
+    return int(os.environ.get("REPOINT_CRASH_POINTS", "40"))
