@@ -1,0 +1,39 @@
+/* What the files of this room share.  Private to it. */
+#pragma once
+
+#include "base/json.h"
+#include "registry/registry.h"
+
+/* Who is recorded when the registry itself finds something out. */
+#define RP_REGISTRY_ACTOR "repoint"
+
+struct RpRegistry
+{
+  RpStore *store;
+  RpLedger *ledger;
+  RpDb *db;
+  /* Held for reading from before bytes are made durable until they are recorded, and for writing while a
+   * damaged blob is looked at again and quarantined: so that a good copy that was just pushed is never taken for
+   * the bad one that it replaced. */
+  GRWLock bytes_lock;
+};
+
+/* Sets *out_size to what is recorded; *out_known is FALSE if the repository has no such blob. */
+gboolean rp_registry_find_blob (RpTxn *txn, const char *repository, const RpDigest *digest,
+                                gboolean *out_known, guint64 *out_size, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* As above, of manifests. */
+gboolean rp_registry_find_manifest (RpTxn *txn, const char *repository, const RpDigest *digest,
+                                    gboolean *out_known, guint64 *out_size, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_registry_is_damaged (RpTxn *txn, const RpDigest *digest, gboolean *out_damaged,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Writes down that all bytes of the blob were hashed at that time and were right. */
+gboolean rp_registry_note_verified (RpTxn *txn, const RpDigest *digest, gint64 at_us,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Looks again at a blob that seemed damaged.  If it is, moves it to quarantine, appends blob.damaged and
+ * sets *out_found to what the bytes are (g_free()); if it is right or gone, sets it to NULL. */
+gboolean rp_registry_condemn (RpRegistry *registry, const RpDigest *digest, char **out_found,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,169 @@
+/* The registry's tables; docs/format-store.md describes them. */
+#include "registry/registry.h"
+
+#include <string.h>
+
+#include "base/json.h"
+
+/* `verified` is no projection: it holds observations (when a blob was last hashed), which no event tells. It is
+ * made here and is not in the list below, so that neither verify nor rebuild touches it. */
+static const char schema[]
+    = "CREATE TABLE IF NOT EXISTS repository ("
+      "  name TEXT PRIMARY KEY,"
+      "  at_us INTEGER NOT NULL) WITHOUT ROWID;"
+      "CREATE TABLE IF NOT EXISTS repo_blob ("
+      "  repository TEXT NOT NULL,"
+      "  digest TEXT NOT NULL,"
+      "  size INTEGER NOT NULL,"
+      "  at_us INTEGER NOT NULL,"
+      "  PRIMARY KEY (repository, digest)) WITHOUT ROWID;"
+      "CREATE INDEX IF NOT EXISTS repo_blob_digest ON repo_blob (digest);"
+      "CREATE TABLE IF NOT EXISTS manifest ("
+      "  repository TEXT NOT NULL,"
+      "  digest TEXT NOT NULL,"
+      "  size INTEGER NOT NULL,"
+      "  media_type TEXT NOT NULL,"
+      "  artifact_type TEXT,"
+      "  subject TEXT,"
+      "  annotations TEXT,"
+      "  seq INTEGER NOT NULL,"
+      "  at_us INTEGER NOT NULL,"
+      "  actor TEXT NOT NULL,"
+      "  PRIMARY KEY (repository, digest)) WITHOUT ROWID;"
+      "CREATE INDEX IF NOT EXISTS manifest_digest ON manifest (digest);"
+      "CREATE INDEX IF NOT EXISTS manifest_subject ON manifest (repository, subject)"
+      "  WHERE subject IS NOT NULL;"
+      "CREATE TABLE IF NOT EXISTS tag ("
+      "  repository TEXT NOT NULL,"
+      "  name TEXT NOT NULL,"
+      "  digest TEXT NOT NULL,"
+      "  seq INTEGER NOT NULL,"
+      "  at_us INTEGER NOT NULL,"
+      "  actor TEXT NOT NULL,"
+      "  PRIMARY KEY (repository, name)) WITHOUT ROWID;"
+      "CREATE INDEX IF NOT EXISTS tag_digest ON tag (repository, digest);"
+      "CREATE TABLE IF NOT EXISTS damaged ("
+      "  digest TEXT PRIMARY KEY,"
+      "  found TEXT NOT NULL,"
+      "  at_us INTEGER NOT NULL) WITHOUT ROWID;"
+      "CREATE TABLE IF NOT EXISTS verified ("
+      "  digest TEXT PRIMARY KEY,"
+      "  at_us INTEGER NOT NULL,"
+      "  ok INTEGER NOT NULL) WITHOUT ROWID;";
+
+static const char *const tables[]
+    = { "repository", "repo_blob", "manifest", "tag", "damaged", NULL };
+
+static gboolean
+add_repository (RpTxn *txn, const RpEvent *event, const char *repository, GError **error)
+{
+  return rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO repository (name, at_us) VALUES ($1, $2) "
+                      "ON CONFLICT (name) DO NOTHING",
+                      "si", repository, event->at_us);
+}
+
+/* Bytes that came in again are good again. */
+static gboolean
+forgive (RpTxn *txn, const char *digest, GError **error)
+{
+  return rp_txn_exec (txn, error, NULL, "DELETE FROM damaged WHERE digest = $1", "s", digest);
+}
+
+static gboolean
+blob_added (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  const char *repository, *digest;
+  gint64 size;
+
+  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
+      || !rp_json_need_string (event->body, "digest", "body", &digest, error)
+      || !rp_json_need_int (event->body, "size", "body", &size, error))
+    return FALSE;
+  return add_repository (txn, event, repository, error) && forgive (txn, digest, error)
+         && rp_txn_exec (txn, error, NULL,
+                         "INSERT INTO repo_blob (repository, digest, size, at_us) "
+                         "VALUES ($1, $2, $3, $4) ON CONFLICT (repository, digest) DO NOTHING",
+                         "ssii", repository, digest, size, event->at_us);
+}
+
+static gboolean
+insert_manifest (RpTxn *txn, const RpEvent *event, const char *repository, const char *digest,
+                 GError **error)
+{
+  static const char sql[]
+      = "INSERT INTO manifest (repository, digest, size, media_type, artifact_type, subject, "
+        "annotations, seq, at_us, actor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+        "ON CONFLICT (repository, digest) DO NOTHING";
+  const json_t *annotations = json_object_get (event->body, "annotations");
+  g_autofree char *text = annotations ? rp_json_canonical (annotations) : NULL;
+
+  return rp_txn_exec (txn, error, NULL, sql, "ssissssiis", repository, digest,
+                      rp_json_int (event->body, "size"), rp_json_str (event->body, "media_type"),
+                      rp_json_str (event->body, "artifact_type"),
+                      rp_json_str (event->body, "subject"), text, event->seq, event->at_us,
+                      event->actor);
+}
+
+static gboolean
+manifest_added (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  const char *repository, *digest;
+
+  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
+      || !rp_json_need_string (event->body, "digest", "body", &digest, error))
+    return FALSE;
+  return add_repository (txn, event, repository, error) && forgive (txn, digest, error)
+         && insert_manifest (txn, event, repository, digest, error);
+}
+
+static gboolean
+tag_created (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  const char *repository, *tag, *digest;
+
+  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
+      || !rp_json_need_string (event->body, "tag", "body", &tag, error)
+      || !rp_json_need_string (event->body, "digest", "body", &digest, error))
+    return FALSE;
+  return rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO tag (repository, name, digest, seq, at_us, actor) "
+                      "VALUES ($1, $2, $3, $4, $5, $6)",
+                      "sssiis", repository, tag, digest, event->seq, event->at_us, event->actor);
+}
+
+static gboolean
+blob_damaged (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  const char *digest, *found;
+
+  if (!rp_json_need_string (event->body, "digest", "body", &digest, error)
+      || !rp_json_need_string (event->body, "found", "body", &found, error))
+    return FALSE;
+  return rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO damaged (digest, found, at_us) VALUES ($1, $2, $3) "
+                      "ON CONFLICT (digest) DO UPDATE SET found = $2, at_us = $3",
+                      "ssi", digest, found, event->at_us);
+}
+
+static const struct {
+  const char *kind;
+  gboolean (*apply) (RpTxn *txn, const RpEvent *event, GError **error);
+} kinds[] = {
+  { "blob.added", blob_added },
+  { "blob.damaged", blob_damaged },
+  { "manifest.added", manifest_added },
+  { "tag.created", tag_created },
+};
+
+static gboolean
+apply (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (strcmp (kinds[i].kind, event->kind) == 0)
+      return kinds[i].apply (txn, event, error);
+  return TRUE;
+}
+
+const RpProjector rp_registry_projector
+    = { .name = "registry", .schema = schema, .tables = tables, .apply = apply };
