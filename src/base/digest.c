@@ -168,26 +168,10 @@ gboolean
 rp_digest_of_fd (RpDigestAlgorithm algorithm, int fd, RpDigest *out, guint64 *out_size,
                  GError **error)
 {
-  enum { PIECE_BYTES = 256 * 1024 };
   g_autoptr (RpHasher) hasher = rp_hasher_new (algorithm);
-  g_autofree guint8 *buffer = g_malloc (PIECE_BYTES);
-  guint64 offset = 0;
-  for (;;)
-    {
-      ssize_t got = pread (fd, buffer, PIECE_BYTES, (off_t)offset);
-      if (got < 0 && errno == EINTR)
-        continue;
-      if (got < 0)
-        return rp_error_set_errno (
-            error, errno, "reading bytes to hash them at offset %" G_GUINT64_FORMAT, offset);
-      if (got == 0)
-        break;
-      rp_hasher_update (hasher, buffer, (gsize)got);
-      offset += (guint64)got;
-    }
+  if (!rp_hasher_update_from_fd (hasher, fd, out_size, error))
+    return FALSE;
   *out = rp_hasher_peek (hasher);
-  if (out_size != NULL)
-    *out_size = offset;
   return TRUE;
 }
 
@@ -220,6 +204,30 @@ rp_hasher_update (RpHasher *hasher, const void *data, gsize size)
 {
   if (size > 0)
     must (EVP_DigestUpdate (hasher->context, data, size), "EVP_DigestUpdate");
+}
+
+gboolean
+rp_hasher_update_from_fd (RpHasher *hasher, int fd, guint64 *out_size, GError **error)
+{
+  enum { PIECE_BYTES = 256 * 1024 };
+  g_autofree guint8 *buffer = g_malloc (PIECE_BYTES);
+  guint64 offset = 0;
+  for (;;)
+    {
+      ssize_t got = pread (fd, buffer, PIECE_BYTES, (off_t)offset);
+      if (got < 0 && errno == EINTR)
+        continue;
+      if (got < 0)
+        return rp_error_set_errno (
+            error, errno, "reading bytes to hash them at offset %" G_GUINT64_FORMAT, offset);
+      if (got == 0)
+        break;
+      rp_hasher_update (hasher, buffer, (gsize)got);
+      offset += (guint64)got;
+    }
+  if (out_size != NULL)
+    *out_size = offset;
+  return TRUE;
 }
 
 RpDigest

@@ -38,6 +38,9 @@ gboolean rp_digest_of_fd (RpDigestAlgorithm algorithm, int fd, RpDigest *out, gu
 typedef struct RpHasher RpHasher;
 RpHasher *rp_hasher_new (RpDigestAlgorithm algorithm);
 void rp_hasher_update (RpHasher *hasher, const void *data, gsize size);
+/* All of `fd` from its start with pread, the offset untouched. `out_size` may be NULL. */
+gboolean rp_hasher_update_from_fd (RpHasher *hasher, int fd, guint64 *out_size, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 RpDigest rp_hasher_peek (const RpHasher *hasher); /* digest of what came so far; may go on */
 void rp_hasher_free (RpHasher *hasher);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpHasher, rp_hasher_free)

@@ -256,7 +256,7 @@ fill (Source *source, RpYamlNode *node, yaml_event_t *event, int depth, GError *
                                    : fill_list (source, node, depth + 1, error);
 }
 
-/* Skips events that carry nothing up to the first of the document; FALSE too at the stream's end. */
+/* Skips events that carry nothing: what comes is a node, or the end of the stream. */
 static gboolean
 next_content (Source *source, yaml_event_t *event, GError **error)
 {

@@ -25,7 +25,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpStore, rp_store_close)
 
 typedef struct {
   guint64 size_bytes;
-  gint64 stored_at_us;
+  gint64 stored_at_us; /* when it was last committed, also where it was there already */
 } RpBlobInfo;
 
 /* RP_ERROR_BLOB_UNKNOWN if the store does not have it. */
@@ -58,6 +58,11 @@ typedef gboolean (*RpStoreVisit) (const RpDigest *digest, const RpBlobInfo *info
                                   gpointer user_data, GError **error);
 gboolean rp_store_each (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+
+/* Deletes the uploads that nobody has open and to which nothing was added since `before_us`
+ * (microseconds since 1970 UTC), for a janitor. `out_removed` may be NULL. */
+gboolean rp_store_upload_expire (RpStore *store, gint64 before_us, guint *out_removed,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- uploads ----
  *

@@ -169,7 +169,8 @@ static void
 requests_carry_what_is_asked_only (void **state)
 {
   static const char *const replies[]
-      = { "HTTP/1.1 201 Created\r\nContent-Length: 5\r\nX-Thing: one\r\nx-thing:  two \r\n\r\nhello",
+      = { "HTTP/1.1 201 Created\r\nContent-Length: 5\r\nX-Thing: one\r\nx-thing:  two \r\n\r\n"
+          "hello",
           OK_REPLY ("", "0"), NULL };
   static const char *const headers[] = { "X-Repoint-Actor: me@here", NULL };
   Server *server = server_start (replies, NULL);
