@@ -212,6 +212,7 @@ event_to_json (const RpRows *rows, gsize row, GError **error)
     }
   json_object_set_new (object, "seq", json_integer (rp_rows_int (rows, row, 0)));
   json_object_set_new (object, "at", json_string (at));
+  json_object_set_new (object, "at_us", json_integer (rp_rows_int (rows, row, 1)));
   json_object_set_new (object, "actor", json_string (rp_rows_text (rows, row, 2)));
   json_object_set_new (object, "kind", json_string (rp_rows_text (rows, row, 3)));
   json_object_set_new (object, "body", body);

@@ -48,8 +48,9 @@ gboolean rp_ledger_append (RpLedger *ledger, RpTxn *txn, const char *actor, cons
                            json_t *body, gint64 *out_seq, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
-/* {"events":[{"seq","at","actor","kind","body","prev","hash"}…], "head":{"seq","hash"}}: those after `after`,
- * oldest first, at most `limit`; kind_prefix may be NULL. */
+/* {"events":[{"seq","at","at_us","actor","kind","body","prev","hash"}…], "head":{"seq","hash"}}: those after
+ * `after`, oldest first, at most `limit` (RP_ERROR_INVALID below 1); kind_prefix may be NULL.  It has all
+ * that the hash is made of, so that a reader can prove it. */
 json_t *rp_ledger_list (RpLedger *ledger, gint64 after, gint64 limit, const char *kind_prefix,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
