@@ -1,0 +1,32 @@
+#include "release/engine_priv.h"
+
+static void
+seen_free (gpointer data)
+{
+  RpSeen *seen = data;
+  g_free (seen->agent);
+  g_free (seen->driver);
+  g_free (seen);
+}
+
+RpEngine *
+rp_engine_new (RpRegistry *registry, RpLedger *ledger)
+{
+  RpEngine *engine = g_new0 (RpEngine, 1);
+  engine->registry = registry;
+  engine->ledger = ledger;
+  engine->db = rp_ledger_db (ledger);
+  g_mutex_init (&engine->lock);
+  engine->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, seen_free);
+  return engine;
+}
+
+void
+rp_engine_free (RpEngine *engine)
+{
+  if (engine == NULL)
+    return;
+  g_hash_table_unref (engine->seen);
+  g_mutex_clear (&engine->lock);
+  g_free (engine);
+}

@@ -1,0 +1,313 @@
+#include "release/plan.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "release/engine_priv.h"
+#include "release/target_state.h"
+
+const char *
+rp_item_state_name (RpItemState state)
+{
+  static const char *const names[] = {
+    [RP_ITEM_RESTORED] = "restored",
+    [RP_ITEM_NOT_RESTORED] = "not-restored",
+    [RP_ITEM_BLOCKED] = "blocked",
+    [RP_ITEM_UNKNOWN] = "unknown",
+  };
+  return names[state];
+}
+
+void
+rp_item_free (gpointer data)
+{
+  RpItem *item = data;
+  g_free (item->subject);
+  g_free (item->reason);
+  g_free (item->way_out);
+  g_free (item);
+}
+
+void
+rp_bytes_clear (RpBytes *bytes)
+{
+  g_clear_pointer (&bytes->problems, g_ptr_array_unref);
+}
+
+void
+rp_plan_free (RpPlan *plan)
+{
+  if (plan == NULL)
+    return;
+  rp_move_free (plan->move);
+  rp_bytes_clear (&plan->bytes);
+  g_clear_pointer (&plan->items, g_ptr_array_unref);
+  g_free (plan);
+}
+
+/* Takes over `reason`. */
+void
+rp_plan_add_item (GPtrArray *items, const char *subject, RpItemState state, char *reason,
+                  const char *way_out)
+{
+  RpItem *item = g_new0 (RpItem, 1);
+  item->subject = g_strdup (subject);
+  item->state = state;
+  item->reason = reason;
+  item->way_out = g_strdup (way_out);
+  g_ptr_array_add (items, item);
+}
+
+/* ---- bytes ---- */
+
+static gboolean
+verify_component (RpEngine *engine, const RpReleaseComponent *component, RpVerifyMode mode,
+                  RpVerifyReport *out, GError **error)
+{
+  if (!rp_registry_verify (engine->registry, component->repository, &component->digest, mode, out,
+                           error))
+    return FALSE;
+  if (mode == RP_VERIFY_HASH || out->problems->len > 0 || out->oldest_verified_at_us != 0)
+    return TRUE;
+  rp_verify_report_clear (out);
+  return rp_registry_verify (engine->registry, component->repository, &component->digest,
+                             RP_VERIFY_HASH, out, error);
+}
+
+static void
+add_component_item (const RpReleaseComponent *component, const RpVerifyReport *report,
+                    GPtrArray *items)
+{
+  g_autofree char *subject = g_strdup_printf ("component %s", component->name);
+  g_autofree char *size = g_format_size_full (report->size_bytes, G_FORMAT_SIZE_IEC_UNITS);
+  char digest[RP_DIGEST_STRING_SIZE];
+  (void) rp_digest_format (&component->digest, digest);
+  if (report->problems->len == 0)
+    {
+      g_autofree char *at = rp_clock_format (report->oldest_verified_at_us);
+      rp_plan_add_item (items, subject, RP_ITEM_RESTORED,
+                        g_strdup_printf ("%s@%s: %u blobs, %s, every byte hashed, least recently at %s",
+                                         component->repository, digest, report->blobs, size, at),
+                        NULL);
+      return;
+    }
+  g_autoptr (GString) problems = g_string_new (NULL);
+  for (guint i = 0; i < report->problems->len; i++)
+    g_string_append_printf (problems, "%s%s", i == 0 ? "" : "; ",
+                            (const char *) report->problems->pdata[i]);
+  rp_plan_add_item (items, subject, RP_ITEM_BLOCKED,
+                    g_strdup_printf ("%s@%s is not whole: %s", component->repository, digest,
+                                     problems->str),
+                    "push the same digest again from wherever it still is, then look again");
+}
+
+gboolean
+rp_plan_look_at_bytes (RpEngine *engine, const RpRelease *release, RpVerifyMode mode,
+                       RpBytes *bytes, GPtrArray *items, GError **error)
+{
+  gint64 oldest = G_MAXINT64;
+  *bytes = (RpBytes){ .problems = g_ptr_array_new_with_free_func (g_free) };
+  for (guint i = 0; i < release->components->len; i++)
+    {
+      const RpReleaseComponent *component = release->components->pdata[i];
+      g_auto (RpVerifyReport) report = { 0 };
+      if (!verify_component (engine, component, mode, &report, error))
+        {
+          g_prefix_error (error, "component %s: ", component->name);
+          return FALSE;
+        }
+      bytes->blobs += report.blobs;
+      bytes->size_bytes += report.size_bytes;
+      oldest = MIN (oldest, report.oldest_verified_at_us);
+      for (guint j = 0; j < report.problems->len; j++)
+        g_ptr_array_add (bytes->problems, g_strdup (report.problems->pdata[j]));
+      add_component_item (component, &report, items);
+    }
+  bytes->verified_at_us = release->components->len > 0 ? oldest : 0;
+  return TRUE;
+}
+
+/* ---- targets ---- */
+
+static void
+add_drift_item (const RpTargetState *target, const RpRevision *current, GPtrArray *items)
+{
+  const RpReleaseComponent *pointed
+      = current == NULL ? NULL : rp_release_component (current->release, target->component);
+  char digest[RP_DIGEST_STRING_SIZE];
+  if (pointed == NULL || target->observed_digest == NULL
+      || g_str_equal (target->observed_digest, rp_digest_format (&pointed->digest, digest)))
+    return;
+  g_autofree char *subject = g_strdup_printf ("live state of %s", target->name);
+  g_autofree char *runs
+      = target->observed_version == NULL
+            ? g_strdup ("of no release known here")
+            : g_strdup_printf ("release %s", target->observed_version);
+  rp_plan_add_item (items, subject, RP_ITEM_NOT_RESTORED,
+                    g_strdup_printf ("it runs %s (%s), not %s (%s) that revision %" G_GINT64_FORMAT
+                                     " names: what runs now is not what would be left",
+                                     target->observed_digest, runs, digest,
+                                     current->release->version, current->number),
+                    "see `repoint rollout status` for what its agent says");
+}
+
+static void
+add_target_item (const RpTargetState *target, const RpRelease *release, gint64 now_us,
+                 GPtrArray *items)
+{
+  g_autofree char *subject = g_strdup_printf ("target %s", target->name);
+  const RpReleaseComponent *component = rp_release_component (release, target->component);
+  if (component == NULL)
+    {
+      rp_plan_add_item (items, subject, RP_ITEM_BLOCKED,
+                        g_strdup_printf ("%s has no component %s, which this target runs",
+                                         release->version, target->component),
+                        "choose a release that has it, or change the target in repoint.yaml");
+      return;
+    }
+  if (target->seen_at_us == 0)
+    {
+      rp_plan_add_item (items, subject, RP_ITEM_UNKNOWN,
+                        g_strdup ("no agent was ever seen for it, so nothing there will follow the pointer"),
+                        "start `repoint agent` on its host");
+      return;
+    }
+  gboolean local = rp_target_state_has_local (target, &component->digest);
+  g_autofree char *where = local ? g_strdup ("has the bytes on the host, verified")
+                                 : g_strdup ("must fetch the bytes from here first");
+  if (now_us - target->seen_at_us > RP_TARGET_SILENT_US)
+    {
+      g_autofree char *age = rp_clock_format_age (now_us - target->seen_at_us);
+      rp_plan_add_item (items, subject, RP_ITEM_UNKNOWN,
+                        g_strdup_printf ("its agent was last seen %s ago; it follows when it is back, and %s",
+                                         age, where),
+                        "look at the agent on its host; `repoint agent undo` works there without this server");
+      return;
+    }
+  rp_plan_add_item (items, subject, RP_ITEM_RESTORED, g_strdup (where), NULL);
+}
+
+void
+rp_plan_look_at_targets (const GPtrArray *targets, const RpRelease *release,
+                         const RpRevision *current, gint64 now_us, GPtrArray *items)
+{
+  if (targets->len == 0)
+    rp_plan_add_item (items, "targets", RP_ITEM_UNKNOWN,
+                      g_strdup ("no targets declared: the pointer moves and counts as healthy at once, and"
+                                " repoint does not know what follows it"),
+                      "declare the environment's targets in repoint.yaml");
+  for (guint i = 0; i < targets->len; i++)
+    {
+      add_target_item (targets->pdata[i], release, now_us, items);
+      add_drift_item (targets->pdata[i], current, items);
+    }
+}
+
+void
+rp_plan_add_unknowns (const char *app, gboolean going_back, GPtrArray *items)
+{
+  static const struct {
+    const char *subject;
+    const char *what;
+    const char *danger;
+    const char *way_out;
+  } unknowns[] = {
+    { "config", "the configuration",
+      "what was changed outside the images since stays as it is",
+      "compare the configuration of then and now by hand, or put it into the image" },
+    { "schema", "the database schema", "migrations that ran since stay",
+      "check that this release can work with the schema as it is now" },
+    { "secrets", "the secrets", "secrets that were rotated or deleted since stay so",
+      "check that the secrets this release needs still exist" },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (unknowns); i++)
+    rp_plan_add_item (items, unknowns[i].subject,
+                      going_back ? RP_ITEM_NOT_RESTORED : RP_ITEM_UNKNOWN,
+                      g_strdup_printf ("repoint does not know %s of %s: %s", unknowns[i].what, app,
+                                       unknowns[i].danger),
+                      unknowns[i].way_out);
+}
+
+/* ---- plan ---- */
+
+typedef struct {
+  RpEngine *engine;
+  const RpMoveRequest *request;
+  RpMove *move;
+  GPtrArray *targets;
+} Look;
+
+static gboolean
+look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
+{
+  Look *look = user_data;
+  look->move = rp_move_decide (txn, look->request, error);
+  if (look->move == NULL)
+    return FALSE;
+  look->targets
+      = rp_target_state_load_all (look->engine, txn, look->request->app,
+                                  look->request->environment, error);
+  return look->targets != NULL;
+}
+
+static gboolean
+has_blocked (const GPtrArray *items)
+{
+  for (guint i = 0; i < items->len; i++)
+    if (((const RpItem *) items->pdata[i])->state == RP_ITEM_BLOCKED)
+      return TRUE;
+  return FALSE;
+}
+
+RpPlan *
+rp_plan_compute (RpEngine *engine, const RpMoveRequest *request, RpVerifyMode mode, GError **error)
+{
+  Look look = { .engine = engine, .request = request };
+  g_autoptr (RpPlan) plan = g_new0 (RpPlan, 1);
+  gboolean looked = rp_db_read (engine->db, look_in_txn, &look, error);
+  g_autoptr (GPtrArray) targets = look.targets;
+  plan->move = look.move;
+  if (!looked)
+    return NULL;
+  plan->kind = request->kind;
+  plan->items = g_ptr_array_new_with_free_func (rp_item_free);
+  const RpMove *move = plan->move;
+  if (move->caution != NULL)
+    {
+      g_autofree char *subject = g_strdup_printf ("release %s", move->release->version);
+      rp_plan_add_item (plan->items, subject, RP_ITEM_UNKNOWN, g_strdup (move->caution),
+                        "make sure that what was wrong with it is no longer so");
+    }
+  if (!rp_plan_look_at_bytes (engine, move->release, mode, &plan->bytes, plan->items, error))
+    return NULL;
+  rp_plan_look_at_targets (targets, move->release, move->environment->current, rp_clock_now_us (),
+                           plan->items);
+  rp_plan_add_unknowns (request->app, rp_kind_is_rollback (request->kind), plan->items);
+  plan->blocked = has_blocked (plan->items);
+  return g_steal_pointer (&plan);
+}
+
+gboolean
+rp_plan_check (const RpPlan *plan, GError **error)
+{
+  if (!plan->blocked)
+    return TRUE;
+  g_autoptr (GString) text = g_string_new (NULL);
+  for (guint i = 0; i < plan->items->len; i++)
+    {
+      const RpItem *item = plan->items->pdata[i];
+      if (item->state == RP_ITEM_BLOCKED)
+        g_string_append_printf (text, "%s%s: %s (%s)", text->len > 0 ? "; " : "", item->subject,
+                                item->reason, item->way_out);
+    }
+  g_set_error (error, RP_ERROR, RP_ERROR_BLOCKED, "%s to %s in %s/%s is blocked, nothing was changed: %s",
+               rp_kind_name (plan->kind), plan->move->release->version,
+               plan->move->environment->app, plan->move->environment->name, text->str);
+  return FALSE;
+}
+
+gint64
+rp_plan_expected_revision (const RpPlan *plan)
+{
+  const RpRevision *current = plan->move->environment->current;
+  return current == NULL ? 0 : current->number;
+}

@@ -1,0 +1,52 @@
+/* What is known of a target: what its agent reported, and when it was last seen. */
+#pragma once
+
+#include "release/environment.h"
+#include "release/rollout.h"
+
+/* An agent that polls is seen at least every minute; silent for longer than this it counts as away. */
+#define RP_TARGET_SILENT_US (3 * 60 * G_USEC_PER_SEC)
+
+typedef struct {
+  char *name;
+  char *component;
+  char *agent;  /* or NULL, as the next */
+  char *driver;
+  RpTargetPhase phase;
+  gint64 revision; /* that it works on; 0: none */
+  char *observed_digest; /* or NULL */
+  gint64 observed_release; /* number; 0: of none that is known */
+  char *observed_version;
+  char *message;
+  gint64 at_us;      /* of the last change; 0: never reported */
+  gint64 seen_at_us; /* 0: never */
+  GPtrArray *local;  /* char *: digests verified ready on the host */
+} RpTargetState;
+void rp_target_state_free (gpointer state);
+
+/* RpTargetState of the targets declared now, in their order. */
+GPtrArray *rp_target_state_load_all (RpEngine *engine, RpTxn *txn, const char *app,
+                                     const char *environment, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_target_state_has_local (const RpTargetState *state, const RpDigest *digest);
+
+/* Remembers (in memory: no change of state) that an agent was heard now. `agent`, `driver` may be NULL. */
+void rp_target_seen (RpEngine *engine, const char *app, const char *environment, const char *target,
+                     const char *agent, const char *driver, gint64 now_us);
+
+typedef struct {
+  char *app;
+  char *environment;
+  gint64 seq;
+  RpRevision *current; /* or NULL */
+  gboolean converged;  /* every target confirmed the current revision */
+  GPtrArray *targets;  /* RpTargetState */
+} RpStatus;
+void rp_status_free (RpStatus *status);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpStatus, rp_status_free)
+
+/* *out is NULL if nothing happened after `after` and `force` is FALSE. */
+gboolean rp_status_get (RpEngine *engine, const char *app, const char *environment, gint64 after,
+                        gboolean force, RpStatus **out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+json_t *rp_status_to_json (const RpStatus *status);
