@@ -1,5 +1,143 @@
-#include "server/route.h"
+#include "server/api.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "release/key.h"
+
+#define ENVIRONMENT "/api/v1/apps/{app}/environments/{environment}"
+#define WORK (RP_ROUTE_WRITE | RP_ROUTE_SLOW)
 
 const RpRoute rp_api_routes[] = {
+  { "GET", "/api/v1/version", RP_ROUTE_READ, rp_api_version,
+    "Version of the server and head of its ledger" },
+  { "POST", "/api/v1/apply", RP_ROUTE_WRITE, rp_api_apply, "Declare an app from its repoint.yaml" },
+  { "GET", "/api/v1/apps", RP_ROUTE_READ, rp_api_apps, "All apps" },
+  { "GET", "/api/v1/apps/{app}", RP_ROUTE_READ, rp_api_app,
+    "One app with its environments, their current revision and undo target" },
+  { "POST", "/api/v1/apps/{app}/releases", WORK, rp_api_release_create,
+    "Record a release: resolves, hashes every byte, once per commit and version" },
+  { "GET", "/api/v1/apps/{app}/releases", RP_ROUTE_READ, rp_api_releases,
+    "Releases of an app, newest first" },
+  { "GET", "/api/v1/apps/{app}/releases/{release}", RP_ROUTE_READ, rp_api_release,
+    "One release by version, number, commit or digest" },
+  { "POST", ENVIRONMENT "/plan", RP_ROUTE_SLOW, rp_api_plan,
+    "What a re-point would restore, would not restore, and what blocks it" },
+  { "POST", ENVIRONMENT "/revisions", WORK, rp_api_revision_create,
+    "Move the pointer: deploy, promote or roll back" },
+  { "GET", ENVIRONMENT "/revisions", RP_ROUTE_READ, rp_api_revisions,
+    "History of an environment, newest first" },
+  { "GET", ENVIRONMENT "/revisions/{number}", RP_ROUTE_READ, rp_api_revision, "One revision" },
+  { "GET", ENVIRONMENT "/status", RP_ROUTE_READ, rp_api_status,
+    "Current revision and state of each target; long poll" },
+  { "GET", ENVIRONMENT "/ready", RP_ROUTE_SLOW, rp_api_ready,
+    "Whether each revision in the window could be gone back to now" },
+  { "GET", ENVIRONMENT "/targets/{target}/pointer", RP_ROUTE_READ, rp_api_pointer,
+    "For agents: the current revision and what must stay on the host; long poll" },
+  { "POST", ENVIRONMENT "/targets/{target}/reports", RP_ROUTE_WRITE, rp_api_report,
+    "For agents: what is observed of a target" },
+  { "GET", "/api/v1/trace/{digest}", RP_ROUTE_SLOW, rp_api_trace,
+    "Where a digest is, what it is part of and where it runs" },
+  { "GET", "/api/v1/ledger", RP_ROUTE_READ, rp_api_ledger, "Events of the ledger, oldest first" },
+  { "POST", "/api/v1/ledger/verify", RP_ROUTE_SLOW, rp_api_ledger_verify,
+    "Prove the ledger: recompute its chain and compare every projection" },
+  { "POST", "/api/v1/ledger/rebuild", WORK, rp_api_ledger_rebuild,
+    "Recreate all projections from the proven ledger" },
   { NULL },
 };
+
+/* A number of the query in its limits. */
+static gboolean
+query_in_range (const RpRequest *request, const char *name, gint64 fallback, gint64 min,
+                gint64 max, gint64 *out, GError **error)
+{
+  gint64 value;
+  if (!rp_request_query_int (request, name, fallback, &value, error))
+    return FALSE;
+  if (value < min || value > max)
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
+                   "?%s=%" G_GINT64_FORMAT ": expected %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT,
+                   name, value, min, max);
+      return FALSE;
+    }
+  *out = value;
+  return TRUE;
+}
+
+gboolean
+rp_api_page (const RpRequest *request, gint64 *out_limit, gint64 *out_before, GError **error)
+{
+  return query_in_range (request, "limit", RP_API_LIST_DEFAULT, 1, RP_API_LIST_MAX, out_limit,
+                         error)
+         && query_in_range (request, "before", 0, 0, G_MAXINT64, out_before, error);
+}
+
+gboolean
+rp_api_poll (const RpRequest *request, gint64 *out_after, gint64 *out_wait_ms, GError **error)
+{
+  return query_in_range (request, "after", -1, -1, G_MAXINT64, out_after, error)
+         && query_in_range (request, "wait_ms", 0, 0, RP_API_WAIT_MAX_MS, out_wait_ms, error);
+}
+
+gboolean
+rp_api_verify (const RpRequest *request, RpVerifyMode fallback, RpVerifyMode *out, GError **error)
+{
+  const char *verify = rp_request_query (request, "verify");
+  if (verify == NULL)
+    *out = fallback;
+  else if (g_str_equal (verify, "recorded"))
+    *out = RP_VERIFY_PRESENT;
+  else if (g_str_equal (verify, "hash"))
+    *out = RP_VERIFY_HASH;
+  else
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
+                   "?verify=%s: expected `recorded` (say when it was last hashed) or `hash` (read and"
+                   " hash every byte now)",
+                   verify);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_key (const char *key, GError **error)
+{
+  gsize length = strlen (key);
+  gboolean sane = length > 0 && length <= RP_KEY_MAX;
+  for (gsize i = 0; sane && i < length; i++)
+    sane = g_ascii_isgraph (key[i]);
+  if (!sane)
+    g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
+                 "Idempotency-Key: expected 1 to %d printable characters without spaces",
+                 RP_KEY_MAX);
+  return sane;
+}
+
+gboolean
+rp_api_key (const RpRequest *request, const json_t *content, const char **out_key, char **out_hash,
+            GError **error)
+{
+  const char *key = rp_request_header (request, "Idempotency-Key");
+  if (key != NULL && !check_key (key, error))
+    return FALSE;
+  g_autofree char *text = rp_json_canonical (content);
+  *out_key = key;
+  *out_hash = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
+  return TRUE;
+}
+
+gboolean
+rp_api_fail (RpRequest *request, const GError *error, json_t *detail)
+{
+  json_t *inner = json_object ();
+  json_object_set_new (inner, "code", json_string (rp_error_name (error)));
+  json_object_set_new (inner, "message", json_string (error->message));
+  json_object_set_new (inner, "detail", detail);
+  json_t *envelope = json_object ();
+  json_object_set_new (envelope, "error", inner);
+  rp_respond_json (request, rp_error_http_status (error), envelope);
+  return TRUE;
+}

@@ -1,0 +1,51 @@
+/* What the handlers of /api/v1 share.  Each takes apart its request, makes one domain call and renders. */
+#pragma once
+
+#include "server/route.h"
+
+#define RP_API_WAIT_MAX_MS (5 * 60 * 1000)
+#define RP_API_LIST_DEFAULT 50
+#define RP_API_LIST_MAX 1000
+
+/* ?limit= (1 … RP_API_LIST_MAX) and ?before= (0: from the newest). */
+gboolean rp_api_page (const RpRequest *request, gint64 *out_limit, gint64 *out_before,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* ?after= and ?wait_ms=. */
+gboolean rp_api_poll (const RpRequest *request, gint64 *out_after, gint64 *out_wait_ms,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* ?verify=recorded|hash. */
+gboolean rp_api_verify (const RpRequest *request, RpVerifyMode fallback, RpVerifyMode *out,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The Idempotency-Key (NULL if there is none) and the hash of what is asked for, the caller's. */
+gboolean rp_api_key (const RpRequest *request, const json_t *content, const char **out_key,
+                     char **out_hash, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Answers with the error and more about it ({"error":{"code","message","detail"}}). Takes over `detail`.
+ * Always TRUE. */
+gboolean rp_api_fail (RpRequest *request, const GError *error, json_t *detail);
+
+/* api_apps.c */
+gboolean rp_api_version (RpRequest *request, GError **error);
+gboolean rp_api_apply (RpRequest *request, GError **error);
+gboolean rp_api_apps (RpRequest *request, GError **error);
+gboolean rp_api_app (RpRequest *request, GError **error);
+/* api_releases.c */
+gboolean rp_api_release_create (RpRequest *request, GError **error);
+gboolean rp_api_releases (RpRequest *request, GError **error);
+gboolean rp_api_release (RpRequest *request, GError **error);
+gboolean rp_api_trace (RpRequest *request, GError **error);
+/* api_revisions.c */
+gboolean rp_api_plan (RpRequest *request, GError **error);
+gboolean rp_api_revision_create (RpRequest *request, GError **error);
+gboolean rp_api_revisions (RpRequest *request, GError **error);
+gboolean rp_api_revision (RpRequest *request, GError **error);
+gboolean rp_api_status (RpRequest *request, GError **error);
+gboolean rp_api_ready (RpRequest *request, GError **error);
+/* api_agents.c */
+gboolean rp_api_pointer (RpRequest *request, GError **error);
+gboolean rp_api_report (RpRequest *request, GError **error);
+/* api_ledger.c */
+gboolean rp_api_ledger (RpRequest *request, GError **error);
+gboolean rp_api_ledger_verify (RpRequest *request, GError **error);
+gboolean rp_api_ledger_rebuild (RpRequest *request, GError **error);

@@ -1,0 +1,252 @@
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "release/readiness.h"
+#include "release/target_state.h"
+#include "server/api.h"
+
+#define CAUSE_MAX 1000 /* bytes */
+
+/* ---- what is asked for ---- */
+
+static gboolean
+read_kind (json_t *body, RpRevisionKind *out, GError **error)
+{
+  const char *kind;
+  if (!rp_json_need_string (body, "kind", "revision", &kind, error)
+      || !rp_kind_parse (kind, out, error))
+    return FALSE;
+  if (*out != RP_KIND_AUTO_ROLLBACK)
+    return TRUE;
+  g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
+               "auto-rollback is what repoint does by itself; ask for a rollback");
+  return FALSE;
+}
+
+static gboolean
+check_cause (const char *cause, GError **error)
+{
+  gboolean sane = cause == NULL || strlen (cause) <= CAUSE_MAX;
+  for (const char *p = cause; sane && p != NULL && *p != '\0'; p++)
+    sane = !g_ascii_iscntrl (*p);
+  if (!sane)
+    g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
+                 "revision.cause: expected at most %d bytes on one line", CAUSE_MAX);
+  return sane;
+}
+
+/* Items of a plan that the caller takes as they are. Missing or damaged bytes are not among what can be accepted, so
+ * this is only checked for its form. */
+static gboolean
+check_accept (json_t *body, GError **error)
+{
+  json_t *accept = json_object_get (body, "accept");
+  size_t i;
+  json_t *subject;
+  if (accept == NULL || json_is_null (accept))
+    return TRUE;
+  if (!rp_json_need_array (body, "accept", "revision", &accept, error))
+    return FALSE;
+  json_array_foreach (accept, i, subject)
+  {
+    if (!json_is_string (subject))
+      {
+        g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
+                     "revision.accept: expected subjects of plan items");
+        return FALSE;
+      }
+  }
+  return TRUE;
+}
+
+static gboolean
+check_numbers (const RpMoveRequest *move, GError **error)
+{
+  if (move->to_revision >= 0 && move->expected_revision >= RP_ANY_REVISION)
+    return TRUE;
+  g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
+               "revision.to_revision and revision.expected_revision: numbers of revisions begin at 1");
+  return FALSE;
+}
+
+static gboolean
+read_move (RpRequest *request, json_t *body, RpMoveRequest *out, GError **error)
+{
+  *out = (RpMoveRequest){ .app = rp_request_param (request, "app"),
+                          .environment = rp_request_param (request, "environment"),
+                          .expected_revision = RP_ANY_REVISION,
+                          .actor = rp_request_actor (request) };
+  return read_kind (body, &out->kind, error)
+         && rp_json_opt_string (body, "release", "revision", &out->release, error)
+         && rp_json_opt_int (body, "to_revision", "revision", &out->to_revision, error)
+         && rp_json_opt_string (body, "from", "revision", &out->from, error)
+         && rp_json_opt_string (body, "cause", "revision", &out->cause, error)
+         && rp_json_opt_int (body, "expected_revision", "revision", &out->expected_revision,
+                             error)
+         && check_numbers (out, error) && check_cause (out->cause, error)
+         && check_accept (body, error);
+}
+
+/* ---- refusals that say more ---- */
+
+static json_t *
+detail_current (RpRequest *request, const RpMoveRequest *move)
+{
+  RpStatus *raw = NULL;
+  if (!rp_status_get (rp_request_services (request)->engine, move->app, move->environment, 0, TRUE,
+                      &raw, NULL))
+    return json_object ();
+  g_autoptr (RpStatus) status = raw;
+  json_t *detail = json_object ();
+  json_object_set_new (detail, "current", rp_revision_to_json_or_null (status->current));
+  return detail;
+}
+
+static json_t *
+detail_candidates (RpRequest *request, const RpMoveRequest *move)
+{
+  g_autoptr (GPtrArray) found = rp_release_candidates (rp_request_services (request)->engine,
+                                                       move->app, move->release, NULL);
+  json_t *detail = json_object ();
+  json_object_set_new (detail, "candidates",
+                       found != NULL ? rp_release_list_to_json (found) : json_array ());
+  return detail;
+}
+
+/* The plan that is blocked; none if the refusal came before there was one. */
+static json_t *
+detail_plan (RpRequest *request, const RpMoveRequest *move)
+{
+  g_autoptr (RpPlan) plan = rp_plan_compute (rp_request_services (request)->engine, move,
+                                             RP_VERIFY_PRESENT, NULL);
+  json_t *detail = json_object ();
+  if (plan != NULL)
+    json_object_set_new (detail, "items", rp_items_to_json (plan->items));
+  return detail;
+}
+
+static gboolean
+refuse (RpRequest *request, const RpMoveRequest *move, GError *local, GError **error)
+{
+  if (g_error_matches (local, RP_ERROR, RP_ERROR_MOVED))
+    return rp_api_fail (request, local, detail_current (request, move));
+  if (g_error_matches (local, RP_ERROR, RP_ERROR_BLOCKED))
+    return rp_api_fail (request, local, detail_plan (request, move));
+  if (g_error_matches (local, RP_ERROR, RP_ERROR_AMBIGUOUS) && move->release != NULL)
+    return rp_api_fail (request, local, detail_candidates (request, move));
+  g_propagate_error (error, g_error_copy (local));
+  return FALSE;
+}
+
+/* ---- handlers ---- */
+
+gboolean
+rp_api_plan (RpRequest *request, GError **error)
+{
+  RpMoveRequest move;
+  RpVerifyMode mode;
+  g_autoptr (GError) local = NULL;
+  g_autoptr (json_t) body = rp_request_json (request, error);
+  if (body == NULL || !rp_api_verify (request, RP_VERIFY_HASH, &mode, error)
+      || !read_move (request, body, &move, error))
+    return FALSE;
+  g_autoptr (RpPlan) plan
+      = rp_plan_compute (rp_request_services (request)->engine, &move, mode, &local);
+  if (plan == NULL)
+    return refuse (request, &move, local, error);
+  rp_respond_json (request, 200, rp_plan_to_json (plan));
+  return TRUE;
+}
+
+gboolean
+rp_api_revision_create (RpRequest *request, GError **error)
+{
+  RpMoveRequest move;
+  gboolean created;
+  g_autofree char *hash = NULL;
+  g_autoptr (GError) local = NULL;
+  g_autoptr (json_t) body = rp_request_json (request, error);
+  if (body == NULL || !read_move (request, body, &move, error)
+      || !rp_api_key (request, body, &move.idempotency_key, &hash, error))
+    return FALSE;
+  move.request_hash = hash;
+  g_autoptr (RpRevision) revision
+      = rp_revision_move (rp_request_services (request)->engine, &move, &created, &local);
+  if (revision == NULL)
+    return refuse (request, &move, local, error);
+  rp_respond_json (request, created ? 201 : 200, rp_revision_to_json (revision));
+  return TRUE;
+}
+
+gboolean
+rp_api_revisions (RpRequest *request, GError **error)
+{
+  gint64 limit;
+  gint64 before;
+  if (!rp_api_page (request, &limit, &before, error))
+    return FALSE;
+  g_autoptr (GPtrArray) revisions = rp_revision_list (
+      rp_request_services (request)->engine, rp_request_param (request, "app"),
+      rp_request_param (request, "environment"), limit, before, error);
+  if (revisions == NULL)
+    return FALSE;
+  json_t *json = json_object ();
+  json_object_set_new (json, "revisions", rp_revision_list_to_json (revisions));
+  rp_respond_json (request, 200, json);
+  return TRUE;
+}
+
+gboolean
+rp_api_revision (RpRequest *request, GError **error)
+{
+  const char *text = rp_request_param (request, "number");
+  guint64 number;
+  if (!g_ascii_string_to_unsigned (text, 10, 1, G_MAXINT64, &number, NULL))
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
+                   "\"%s\" is no number of a revision; they begin at 1", text);
+      return FALSE;
+    }
+  g_autoptr (RpRevision) revision = rp_revision_get (
+      rp_request_services (request)->engine, rp_request_param (request, "app"),
+      rp_request_param (request, "environment"), (gint64) number, error);
+  if (revision == NULL)
+    return FALSE;
+  rp_respond_json (request, 200, rp_revision_to_json (revision));
+  return TRUE;
+}
+
+gboolean
+rp_api_status (RpRequest *request, GError **error)
+{
+  gint64 after;
+  gint64 wait_ms;
+  RpStatus *raw = NULL;
+  if (!rp_api_poll (request, &after, &wait_ms, error))
+    return FALSE;
+  gboolean force = wait_ms == 0 || rp_request_expired (request);
+  if (!rp_status_get (rp_request_services (request)->engine, rp_request_param (request, "app"),
+                      rp_request_param (request, "environment"), after, force, &raw, error))
+    return FALSE;
+  g_autoptr (RpStatus) status = raw;
+  if (status == NULL)
+    return rp_request_wait (request, wait_ms);
+  rp_respond_json (request, 200, rp_status_to_json (status));
+  return TRUE;
+}
+
+gboolean
+rp_api_ready (RpRequest *request, GError **error)
+{
+  RpVerifyMode mode;
+  if (!rp_api_verify (request, RP_VERIFY_PRESENT, &mode, error))
+    return FALSE;
+  g_autoptr (RpReadiness) readiness = rp_readiness_compute (
+      rp_request_services (request)->engine, rp_request_param (request, "app"),
+      rp_request_param (request, "environment"), mode, error);
+  if (readiness == NULL)
+    return FALSE;
+  rp_respond_json (request, 200, rp_readiness_to_json (readiness));
+  return TRUE;
+}
