@@ -1,7 +1,7 @@
 /* What agents get and what is shown of what they say. */
 #include "release/json_out.h"
 #include "release/pointer.h"
-#include "release/target_state.h"
+#include "release/target_view.h"
 #include "release/trace.h"
 
 static json_t *
@@ -36,7 +36,7 @@ rp_pointer_to_json (const RpPointer *pointer)
 }
 
 static json_t *
-observed_release_to_json (const RpTargetState *state)
+observed_release_to_json (const RpTargetView *state)
 {
   if (state->observed_release == 0)
     return json_null ();
@@ -47,14 +47,14 @@ observed_release_to_json (const RpTargetState *state)
 }
 
 static json_t *
-target_to_json (const RpTargetState *state)
+target_to_json (const RpTargetView *state)
 {
   json_t *json = json_object ();
   json_object_set_new (json, "name", json_string (state->name));
   json_object_set_new (json, "component", json_string (state->component));
   json_object_set_new (json, "agent", rp_json_text_or_null (state->agent));
   json_object_set_new (json, "driver", rp_json_text_or_null (state->driver));
-  json_object_set_new (json, "state", json_string (rp_phase_name (state->phase)));
+  json_object_set_new (json, "state", json_string (rp_target_phase_name (state->phase)));
   json_object_set_new (json, "revision", rp_json_number_or_null (state->revision));
   json_object_set_new (json, "observed_digest", rp_json_text_or_null (state->observed_digest));
   json_object_set_new (json, "observed_release", observed_release_to_json (state));

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "release/engine_priv.h"
-#include "release/target_state.h"
+#include "release/target_view.h"
 
 const char *
 rp_item_state_name (RpItemState state)
@@ -129,7 +129,7 @@ rp_plan_look_at_bytes (RpEngine *engine, const RpRelease *release, RpVerifyMode 
 /* ---- targets ---- */
 
 static void
-add_drift_item (const RpTargetState *target, const RpRevision *current, GPtrArray *items)
+add_drift_item (const RpTargetView *target, const RpRevision *current, GPtrArray *items)
 {
   const RpReleaseComponent *pointed
       = current == NULL ? NULL : rp_release_component (current->release, target->component);
@@ -151,7 +151,7 @@ add_drift_item (const RpTargetState *target, const RpRevision *current, GPtrArra
 }
 
 static void
-add_target_item (const RpTargetState *target, const RpRelease *release, gint64 now_us,
+add_target_item (const RpTargetView *target, const RpRelease *release, gint64 now_us,
                  GPtrArray *items)
 {
   g_autofree char *subject = g_strdup_printf ("target %s", target->name);
@@ -171,7 +171,7 @@ add_target_item (const RpTargetState *target, const RpRelease *release, gint64 n
                         "start `repoint agent` on its host");
       return;
     }
-  gboolean local = rp_target_state_has_local (target, &component->digest);
+  gboolean local = rp_target_view_has_local (target, &component->digest);
   g_autofree char *where = local ? g_strdup ("has the bytes on the host, verified")
                                  : g_strdup ("must fetch the bytes from here first");
   if (now_us - target->seen_at_us > RP_TARGET_SILENT_US)
@@ -244,7 +244,7 @@ look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   if (look->move == NULL)
     return FALSE;
   look->targets
-      = rp_target_state_load_all (look->engine, txn, look->request->app,
+      = rp_target_view_load_all (look->engine, txn, look->request->app,
                                   look->request->environment, error);
   return look->targets != NULL;
 }

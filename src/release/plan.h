@@ -50,7 +50,7 @@ gint64 rp_plan_expected_revision (const RpPlan *plan);
 gboolean rp_plan_look_at_bytes (RpEngine *engine, const RpRelease *release, RpVerifyMode mode,
                                 RpBytes *bytes, GPtrArray *items, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
-/* Adds an item for each of `targets` (RpTargetState): would it follow to `release`, and does it have the bytes? */
+/* Adds an item for each of `targets` (RpTargetView): would it follow to `release`, and does it have the bytes? */
 void rp_plan_look_at_targets (const GPtrArray *targets, const RpRelease *release,
                               const RpRevision *current, gint64 now_us, GPtrArray *items);
 /* Adds what repoint does not know about `app`. */

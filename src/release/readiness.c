@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "release/engine_priv.h"
-#include "release/target_state.h"
+#include "release/target_view.h"
 
 static void
 ready_revision_free (gpointer data)
@@ -70,7 +70,7 @@ look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   if (environment == NULL)
     return FALSE;
   readiness->window = environment->window;
-  look->targets = rp_target_state_load_all (look->engine, txn, readiness->app,
+  look->targets = rp_target_view_load_all (look->engine, txn, readiness->app,
                                             readiness->environment, error);
   g_autoptr (GArray) history
       = rp_revision_load_history (txn, readiness->app, readiness->environment, error);
@@ -97,11 +97,11 @@ look_at_local (const GPtrArray *targets, RpReadyRevision *revision)
 {
   for (guint i = 0; i < targets->len; i++)
     {
-      const RpTargetState *target = targets->pdata[i];
+      const RpTargetView *target = targets->pdata[i];
       const RpReleaseComponent *component
           = rp_release_component (revision->release, target->component);
       gboolean local
-          = component != NULL && rp_target_state_has_local (target, &component->digest);
+          = component != NULL && rp_target_view_has_local (target, &component->digest);
       g_ptr_array_add (local ? revision->local_on : revision->not_local_on,
                        g_strdup (target->name));
     }

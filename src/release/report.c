@@ -164,7 +164,7 @@ report_to_json (const RpReport *report)
   json_object_set_new (body, "agent", json_string (report->agent));
   json_object_set_new (body, "driver", json_string (report->driver));
   json_object_set_new (body, "revision", json_integer (report->revision));
-  json_object_set_new (body, "state", json_string (rp_phase_name (report->phase)));
+  json_object_set_new (body, "state", json_string (rp_target_phase_name (report->phase)));
   set_text (body, "observed_digest", report->observed_digest);
   set_text (body, "message", report->message);
   set_text (body, "at", report->at);
@@ -200,7 +200,7 @@ is_repeated (RpTxn *txn, const Take *take, gboolean *out, GError **error)
 }
 
 static gboolean
-same_local (const RpTargetState *state, json_t *body)
+same_local (const RpTargetView *state, json_t *body)
 {
   const json_t *local = json_object_get (body, "local");
   if (json_array_size (local) != state->local->len)
@@ -212,7 +212,7 @@ same_local (const RpTargetState *state, json_t *body)
 }
 
 static gboolean
-same_as_known (const RpTargetState *state, const RpReport *report, json_t *body)
+same_as_known (const RpTargetView *state, const RpReport *report, json_t *body)
 {
   return !report->undone && state->at_us != 0 && state->phase == report->phase
          && state->revision == report->revision
@@ -222,12 +222,12 @@ same_as_known (const RpTargetState *state, const RpReport *report, json_t *body)
          && g_strcmp0 (state->message, report->message) == 0 && same_local (state, body);
 }
 
-static const RpTargetState *
+static const RpTargetView *
 find_target (const GPtrArray *targets, const RpReport *report, GError **error)
 {
   for (guint i = 0; i < targets->len; i++)
     {
-      const RpTargetState *state = targets->pdata[i];
+      const RpTargetView *state = targets->pdata[i];
       if (g_str_equal (state->name, report->target))
         return state;
     }
@@ -283,7 +283,7 @@ record (RpTxn *txn, const Take *take, json_t *body, GError **error)
 /* The revision whose release the host went back to: the one it names if that has the digest, else the newest that
  * has; 0 if none. */
 static gboolean
-find_undone_to (RpTxn *txn, const RpReport *report, const RpTargetState *state, gint64 *out,
+find_undone_to (RpTxn *txn, const RpReport *report, const RpTargetView *state, gint64 *out,
                 GError **error)
 {
   g_autoptr (RpRows) rows = rp_txn_query (
@@ -335,7 +335,7 @@ repoint_undone (RpTxn *txn, const Take *take, RpEnvironment *environment, gint64
 
 /* The pointer follows what happened on the host, if nobody moved it elsewhere since. */
 static gboolean
-follow_undone (RpTxn *txn, const Take *take, const RpTargetState *state, GError **error)
+follow_undone (RpTxn *txn, const Take *take, const RpTargetView *state, GError **error)
 {
   const RpReport *report = take->report;
   gint64 restored;
@@ -381,9 +381,9 @@ take_in_txn (RpTxn *txn, gpointer user_data, GError **error)
       = rp_environment_load (txn, report->app, report->environment, error);
   if (environment == NULL)
     return FALSE;
-  g_autoptr (GPtrArray) targets = rp_target_state_load_all (take->engine, txn, report->app,
+  g_autoptr (GPtrArray) targets = rp_target_view_load_all (take->engine, txn, report->app,
                                                             report->environment, error);
-  const RpTargetState *state = targets == NULL ? NULL : find_target (targets, report, error);
+  const RpTargetView *state = targets == NULL ? NULL : find_target (targets, report, error);
   if (state == NULL)
     return FALSE;
   g_autoptr (json_t) body = report_to_json (report);

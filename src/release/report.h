@@ -1,7 +1,7 @@
 /* What an agent says about a target: taken down where it changes something, and handed to the rollout. */
 #pragma once
 
-#include "release/target_state.h"
+#include "release/target_view.h"
 
 /* All borrowed. */
 typedef struct {

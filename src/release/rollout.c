@@ -27,13 +27,13 @@ static const char *const phase_names[] = {
 };
 
 const char *
-rp_phase_name (RpTargetPhase phase)
+rp_target_phase_name (RpTargetPhase phase)
 {
   return phase_names[phase];
 }
 
 gboolean
-rp_phase_parse (const char *name, RpTargetPhase *out, GError **error)
+rp_target_phase_parse (const char *name, RpTargetPhase *out, GError **error)
 {
   g_autoptr (GString) known = g_string_new (NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (phase_names); i++)
@@ -175,7 +175,7 @@ describe_waiting (const RpRollout *state)
       if (heard && target->phase == RP_PHASE_CONFIRMED)
         continue;
       g_string_append_printf (text, "%s%s (%s)", text->len > 0 ? ", " : "", target->name,
-                              heard ? rp_phase_name (target->phase) : "nothing heard");
+                              heard ? rp_target_phase_name (target->phase) : "nothing heard");
     }
   return g_strdup (text->len > 0 ? text->str : "no target is declared any more");
 }

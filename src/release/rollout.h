@@ -17,8 +17,8 @@ typedef enum {
   RP_PHASE_DRIFTED,  /* runs something that nobody pointed it to */
   RP_PHASE_UNDONE    /* somebody went back on the host */
 } RpTargetPhase;
-const char *rp_phase_name (RpTargetPhase phase);
-gboolean rp_phase_parse (const char *name, RpTargetPhase *out, GError **error)
+const char *rp_target_phase_name (RpTargetPhase phase);
+gboolean rp_target_phase_parse (const char *name, RpTargetPhase *out, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
 /* Strings are borrowed by a target, a state and an event for as long as these are used. */

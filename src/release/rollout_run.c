@@ -27,7 +27,7 @@ load_targets (RpTxn *txn, const char *app, const char *environment, RpRollout *o
                                  .revision = rp_rows_int (rows, i, 1),
                                  .progress = rp_rows_int (rows, i, 3),
                                  .message = rp_rows_text (rows, i, 4) };
-      if (!rp_phase_parse (rp_rows_text (rows, i, 2), &target.phase, error))
+      if (!rp_target_phase_parse (rp_rows_text (rows, i, 2), &target.phase, error))
         return FALSE;
       g_array_append_val (out->targets, target);
     }

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "release/readiness.h"
-#include "release/target_state.h"
+#include "release/target_view.h"
 #include "server/api.h"
 
 #define CAUSE_MAX 1000 /* bytes */

@@ -1,11 +1,11 @@
-#include "release/target_state.h"
+#include "release/target_view.h"
 
 #include "release/engine_priv.h"
 
 void
-rp_target_state_free (gpointer data)
+rp_target_view_free (gpointer data)
 {
-  RpTargetState *state = data;
+  RpTargetView *state = data;
   if (state == NULL)
     return;
   g_free (state->name);
@@ -53,7 +53,7 @@ rp_target_seen (RpEngine *engine, const char *app, const char *environment, cons
 }
 
 static void
-add_seen (RpEngine *engine, const char *app, const char *environment, RpTargetState *state)
+add_seen (RpEngine *engine, const char *app, const char *environment, RpTargetView *state)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&engine->lock);
   g_autofree char *key = seen_key (app, environment, state->name);
@@ -71,7 +71,7 @@ add_seen (RpEngine *engine, const char *app, const char *environment, RpTargetSt
 /* ---- load ---- */
 
 static gboolean
-load_local (RpTxn *txn, const char *app, const char *environment, RpTargetState *state,
+load_local (RpTxn *txn, const char *app, const char *environment, RpTargetView *state,
             GError **error)
 {
   g_autoptr (RpRows) rows
@@ -89,7 +89,7 @@ load_local (RpTxn *txn, const char *app, const char *environment, RpTargetState 
 /* Which release is it that runs there? That of the revision it works on, if it has that digest, else the newest
  * that has. */
 static gboolean
-load_observed (RpTxn *txn, const char *app, const char *environment, RpTargetState *state,
+load_observed (RpTxn *txn, const char *app, const char *environment, RpTargetView *state,
                GError **error)
 {
   if (state->observed_digest == NULL)
@@ -114,7 +114,7 @@ load_observed (RpTxn *txn, const char *app, const char *environment, RpTargetSta
 
 static gboolean
 fill (RpTxn *txn, const char *app, const char *environment, const RpRows *rows, gsize row,
-      RpTargetState *state, GError **error)
+      RpTargetView *state, GError **error)
 {
   state->local = g_ptr_array_new_with_free_func (g_free);
   state->name = g_strdup (rp_rows_text (rows, row, 0));
@@ -125,16 +125,16 @@ fill (RpTxn *txn, const char *app, const char *environment, const RpRows *rows, 
   state->observed_digest = g_strdup (rp_rows_text (rows, row, 6));
   state->message = g_strdup (rp_rows_text (rows, row, 7));
   state->at_us = rp_rows_int (rows, row, 8);
-  return rp_phase_parse (rp_rows_text (rows, row, 4), &state->phase, error)
+  return rp_target_phase_parse (rp_rows_text (rows, row, 4), &state->phase, error)
          && load_local (txn, app, environment, state, error)
          && load_observed (txn, app, environment, state, error);
 }
 
 GPtrArray *
-rp_target_state_load_all (RpEngine *engine, RpTxn *txn, const char *app, const char *environment,
+rp_target_view_load_all (RpEngine *engine, RpTxn *txn, const char *app, const char *environment,
                           GError **error)
 {
-  g_autoptr (GPtrArray) states = g_ptr_array_new_with_free_func (rp_target_state_free);
+  g_autoptr (GPtrArray) states = g_ptr_array_new_with_free_func (rp_target_view_free);
   g_autoptr (RpRows) rows = rp_txn_query (
       txn, error,
       "SELECT name, component, agent, driver, state, revision, observed_digest, message, at_us"
@@ -144,7 +144,7 @@ rp_target_state_load_all (RpEngine *engine, RpTxn *txn, const char *app, const c
     return NULL;
   for (gsize i = 0; i < rp_rows_count (rows); i++)
     {
-      RpTargetState *state = g_new0 (RpTargetState, 1);
+      RpTargetView *state = g_new0 (RpTargetView, 1);
       g_ptr_array_add (states, state);
       if (!fill (txn, app, environment, rows, i, state, error))
         return NULL;
@@ -154,7 +154,7 @@ rp_target_state_load_all (RpEngine *engine, RpTxn *txn, const char *app, const c
 }
 
 gboolean
-rp_target_state_has_local (const RpTargetState *state, const RpDigest *digest)
+rp_target_view_has_local (const RpTargetView *state, const RpDigest *digest)
 {
   char text[RP_DIGEST_STRING_SIZE];
   return g_ptr_array_find_with_equal_func (state->local, rp_digest_format (digest, text),
@@ -191,7 +191,7 @@ is_converged (const RpStatus *status)
     return FALSE;
   for (guint i = 0; i < status->targets->len; i++)
     {
-      const RpTargetState *target = status->targets->pdata[i];
+      const RpTargetView *target = status->targets->pdata[i];
       if (target->phase != RP_PHASE_CONFIRMED || target->revision != status->current->number)
         return FALSE;
     }
@@ -213,7 +213,7 @@ status_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   status->environment = g_strdup (query->environment);
   status->seq = environment->seq;
   status->targets
-      = rp_target_state_load_all (query->engine, txn, query->app, query->environment, error);
+      = rp_target_view_load_all (query->engine, txn, query->app, query->environment, error);
   if (status->targets == NULL
       || !rp_revision_load_current (txn, query->app, query->environment, &status->current, error))
     return FALSE;

@@ -21,14 +21,14 @@ typedef struct {
   gint64 at_us;      /* of the last change; 0: never reported */
   gint64 seen_at_us; /* 0: never */
   GPtrArray *local;  /* char *: digests verified ready on the host */
-} RpTargetState;
-void rp_target_state_free (gpointer state);
+} RpTargetView;
+void rp_target_view_free (gpointer state);
 
-/* RpTargetState of the targets declared now, in their order. */
-GPtrArray *rp_target_state_load_all (RpEngine *engine, RpTxn *txn, const char *app,
+/* RpTargetView of the targets declared now, in their order. */
+GPtrArray *rp_target_view_load_all (RpEngine *engine, RpTxn *txn, const char *app,
                                      const char *environment, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
-gboolean rp_target_state_has_local (const RpTargetState *state, const RpDigest *digest);
+gboolean rp_target_view_has_local (const RpTargetView *state, const RpDigest *digest);
 
 /* Remembers (in memory: no change of state) that an agent was heard now. `agent`, `driver` may be NULL. */
 void rp_target_seen (RpEngine *engine, const char *app, const char *environment, const char *target,
@@ -40,7 +40,7 @@ typedef struct {
   gint64 seq;
   RpRevision *current; /* or NULL */
   gboolean converged;  /* every target confirmed the current revision */
-  GPtrArray *targets;  /* RpTargetState */
+  GPtrArray *targets;  /* RpTargetView */
 } RpStatus;
 void rp_status_free (RpStatus *status);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpStatus, rp_status_free)
