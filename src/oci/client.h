@@ -28,3 +28,7 @@ gboolean rp_oci_client_pull (RpOciClient *client, const char *repository, const 
                              const char *platform, RpStore *into, RpProgress progress,
                              gpointer user_data, const gint *cancelled, RpDigest *out_manifest,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Requests are repeated on connection loss and on 408, 429, 502, 503 and 504. The first wait is
+ * `first_delay_ms` (200) and doubles. Call before the client is shared. */
+void rp_oci_client_set_retry (RpOciClient *client, gint64 first_delay_ms);

@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 
-#define DEPTH_MAX 8       /* index in index in … */
-#define ITEMS_MAX 100000  /* of one closure */
+#define DEPTH_MAX 8      /* index in index in … */
+#define ITEMS_MAX 100000 /* of one closure */
 
 typedef struct {
   RpManifestLoader load;
@@ -60,17 +60,19 @@ keep (Walk *walk, RpClosureItem *item, GError **error)
 {
   g_ptr_array_add (walk->closure->items, item);
   g_hash_table_insert (walk->known, &item->digest, item);
-  if (walk->closure->items->len > ITEMS_MAX) {
-    g_set_error (error, RP_ERROR, RP_ERROR_TOO_LARGE,
-                 "the artifact consists of more than %d blobs and manifests", ITEMS_MAX);
-    return FALSE;
-  }
+  if (walk->closure->items->len > ITEMS_MAX)
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_TOO_LARGE,
+                   "the artifact consists of more than %d blobs and manifests", ITEMS_MAX);
+      return FALSE;
+    }
   if (!g_uint64_checked_add (&walk->closure->total_bytes, walk->closure->total_bytes,
-                             item->size_bytes)) {
-    g_set_error (error, RP_ERROR, RP_ERROR_TOO_LARGE,
-                 "the sizes in the artifact's manifests add up to more than 64 bits hold");
-    return FALSE;
-  }
+                             item->size_bytes))
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_TOO_LARGE,
+                   "the sizes in the artifact's manifests add up to more than 64 bits hold");
+      return FALSE;
+    }
   return TRUE;
 }
 
@@ -94,8 +96,7 @@ add_blob (Walk *walk, const RpDescriptor *descriptor, GError **error)
   if (g_hash_table_contains (walk->open, &descriptor->digest))
     return TRUE; /* a manifest on the way to the root: comes in as such */
   return keep (walk,
-               item_new (&descriptor->digest, descriptor->media_type, NULL,
-                         descriptor->size_bytes),
+               item_new (&descriptor->digest, descriptor->media_type, NULL, descriptor->size_bytes),
                error);
 }
 
@@ -105,17 +106,18 @@ static gboolean add_manifest (Walk *walk, const RpDigest *digest, const char *me
 static gboolean
 add_descriptors (Walk *walk, const RpManifest *manifest, GError **error)
 {
-  for (guint i = 0; i < manifest->descriptors->len; i++) {
-    const RpDescriptor *descriptor = g_ptr_array_index (manifest->descriptors, i);
-    if (descriptor->foreign)
-      continue;
-    gboolean ok = descriptor->role == RP_DESCRIPTOR_MANIFEST
-                      ? add_manifest (walk, &descriptor->digest, descriptor->media_type,
-                                      descriptor->platform, &descriptor->size_bytes, error)
-                      : add_blob (walk, descriptor, error);
-    if (!ok)
-      return FALSE;
-  }
+  for (guint i = 0; i < manifest->descriptors->len; i++)
+    {
+      const RpDescriptor *descriptor = g_ptr_array_index (manifest->descriptors, i);
+      if (descriptor->foreign)
+        continue;
+      gboolean ok = descriptor->role == RP_DESCRIPTOR_MANIFEST
+                        ? add_manifest (walk, &descriptor->digest, descriptor->media_type,
+                                        descriptor->platform, &descriptor->size_bytes, error)
+                        : add_blob (walk, descriptor, error);
+      if (!ok)
+        return FALSE;
+    }
   return TRUE;
 }
 
@@ -155,16 +157,18 @@ static gboolean
 check_depth (Walk *walk, const RpDigest *digest, GError **error)
 {
   char text[RP_DIGEST_STRING_SIZE];
-  if (g_hash_table_contains (walk->open, digest)) {
-    g_set_error (error, RP_ERROR, RP_ERROR_TOO_LARGE, "index %s contains itself",
-                 rp_digest_format (digest, text));
-    return FALSE;
-  }
-  if (g_hash_table_size (walk->open) >= DEPTH_MAX) {
-    g_set_error (error, RP_ERROR, RP_ERROR_TOO_LARGE,
-                 "indexes are nested deeper than %d levels", DEPTH_MAX);
-    return FALSE;
-  }
+  if (g_hash_table_contains (walk->open, digest))
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_TOO_LARGE, "index %s contains itself",
+                   rp_digest_format (digest, text));
+      return FALSE;
+    }
+  if (g_hash_table_size (walk->open) >= DEPTH_MAX)
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_TOO_LARGE, "indexes are nested deeper than %d levels",
+                   DEPTH_MAX);
+      return FALSE;
+    }
   return TRUE;
 }
 
@@ -184,7 +188,7 @@ add_manifest (Walk *walk, const RpDigest *digest, const char *media_type, const 
   gsize path_length = walk->path->len;
   g_string_append_printf (walk->path, "%s%s", path_length ? " → " : "",
                           rp_digest_format (digest, text));
-  g_hash_table_add (walk->open, (gpointer) digest);
+  g_hash_table_add (walk->open, (gpointer)digest);
   if (!visit_manifest (walk, digest, media_type, platform, told_size, error))
     return FALSE; /* the path stays, for the message */
   g_hash_table_remove (walk->open, digest);
@@ -202,9 +206,10 @@ rp_closure_walk (const RpDigest *root, const char *media_type, RpManifestLoader 
   g_autoptr (GHashTable) open = g_hash_table_new (rp_digest_hash, rp_digest_equal);
   g_autoptr (GString) path = g_string_new (NULL);
   Walk walk = { load, user_data, closure, known, open, path };
-  if (!add_manifest (&walk, root, media_type, NULL, NULL, error)) {
-    g_prefix_error (error, "%s: ", path->str);
-    return NULL;
-  }
+  if (!add_manifest (&walk, root, media_type, NULL, NULL, error))
+    {
+      g_prefix_error (error, "%s: ", path->str);
+      return NULL;
+    }
   return g_steal_pointer (&closure);
 }

@@ -136,11 +136,12 @@ fill_descriptor (const json_t *object, const char *where, RpDescriptor *out, GEr
     return FALSE;
   if (size < 0)
     return invalid (error, "%s.size is negative", where);
-  if (!rp_digest_parse (digest, &out->digest, error)) {
-    g_prefix_error (error, "%s.digest: ", where);
-    return FALSE;
-  }
-  out->size_bytes = (guint64) size;
+  if (!rp_digest_parse (digest, &out->digest, error))
+    {
+      g_prefix_error (error, "%s.digest: ", where);
+      return FALSE;
+    }
+  out->size_bytes = (guint64)size;
   out->media_type = g_strdup (media_type);
   out->foreign = is_foreign (media_type);
   return check_data (object, where, out, error)
@@ -174,11 +175,12 @@ add_descriptors (RpManifest *manifest, const json_t *root, const char *key, RpDe
     return TRUE;
   if (!rp_json_need_array (root, key, "manifest", &list, error))
     return FALSE;
-  for (gsize i = 0; i < json_array_size (list); i++) {
-    g_autofree char *where = g_strdup_printf ("%s[%zu]", key, i);
-    if (!add_descriptor (manifest, json_array_get (list, i), role, where, error))
-      return FALSE;
-  }
+  for (gsize i = 0; i < json_array_size (list); i++)
+    {
+      g_autofree char *where = g_strdup_printf ("%s[%zu]", key, i);
+      if (!add_descriptor (manifest, json_array_get (list, i), role, where, error))
+        return FALSE;
+    }
   return TRUE;
 }
 
@@ -216,12 +218,13 @@ decide_media_type (const json_t *root, const char *content_type, char **out, GEr
   if (own && told && !g_str_equal (own, told))
     return invalid (error, "it says mediaType \"%s\" but was sent as \"%s\"; the two must agree",
                     own, told);
-  const char *guess = json_object_get (root, "manifests") ? RP_MEDIA_OCI_INDEX
-                                                          : RP_MEDIA_OCI_MANIFEST;
+  const char *guess
+      = json_object_get (root, "manifests") ? RP_MEDIA_OCI_INDEX : RP_MEDIA_OCI_MANIFEST;
   const char *type = own ? own : told ? told : guess;
   if (!rp_media_type_is_manifest (type))
-    return invalid (error, "media type \"%s\" is not one of OCI image manifest, OCI index, Docker "
-                           "manifest v2 and Docker manifest list",
+    return invalid (error,
+                    "media type \"%s\" is not one of OCI image manifest, OCI index, Docker "
+                    "manifest v2 and Docker manifest list",
                     type);
   *out = g_strdup (type);
   return TRUE;
@@ -277,13 +280,13 @@ parse_annotations (RpManifest *manifest, const json_t *root, GError **error)
   const char *key;
   if (!object_or_absent (root, "annotations", "manifest", &annotations, error))
     return FALSE;
-  if (!annotations) {
-    manifest->annotations_json = g_strdup ("{}");
-    return TRUE;
-  }
-  json_object_foreach (annotations, key, value)
-    if (!json_is_string (value))
-      return invalid (error, "annotations.%s is not a string", key);
+  if (!annotations)
+    {
+      manifest->annotations_json = g_strdup ("{}");
+      return TRUE;
+    }
+  json_object_foreach (annotations, key, value) if (!json_is_string (value)) return invalid (
+      error, "annotations.%s is not a string", key);
   manifest->annotations_json = rp_json_canonical (annotations);
   return TRUE;
 }
@@ -295,10 +298,11 @@ parse_artifact_type (RpManifest *manifest, const json_t *root, GError **error)
     return FALSE;
   if (manifest->artifact_type && !*manifest->artifact_type)
     g_clear_pointer (&manifest->artifact_type, g_free);
-  if (!manifest->artifact_type && !manifest->is_index) {
-    const RpDescriptor *config = g_ptr_array_index (manifest->descriptors, 0);
-    manifest->artifact_type = g_strdup (config->media_type);
-  }
+  if (!manifest->artifact_type && !manifest->is_index)
+    {
+      const RpDescriptor *config = g_ptr_array_index (manifest->descriptors, 0);
+      manifest->artifact_type = g_strdup (config->media_type);
+    }
   return TRUE;
 }
 
@@ -320,12 +324,13 @@ fill_manifest (RpManifest *manifest, const json_t *root, const char *media_type,
 RpManifest *
 rp_manifest_parse (const void *data, gsize size, const char *media_type, GError **error)
 {
-  if (size > RP_MANIFEST_LIMIT) {
-    g_set_error (error, RP_ERROR, RP_ERROR_TOO_LARGE,
-                 "manifest of %zu bytes is too large: at most %d are read", size,
-                 RP_MANIFEST_LIMIT);
-    return NULL;
-  }
+  if (size > RP_MANIFEST_LIMIT)
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_TOO_LARGE,
+                   "manifest of %zu bytes is too large: at most %d are read", size,
+                   RP_MANIFEST_LIMIT);
+      return NULL;
+    }
   g_autoptr (GError) local = NULL;
   g_autoptr (RpManifest) manifest = g_new0 (RpManifest, 1);
   manifest->descriptors = g_ptr_array_new_with_free_func (descriptor_free);

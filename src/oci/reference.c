@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define TAG_MAX 128 /* bytes */
+#define TAG_MAX         128 /* bytes */
 #define PORT_DIGITS_MAX 5
 
 static gboolean
@@ -28,38 +28,41 @@ separator_length (const char *text)
 static const char *
 skip_path_part (const char *text)
 {
-  for (;;) {
-    const char *start = text;
-    while (is_lower_alnum (*text))
-      text++;
-    if (text == start)
-      return NULL;
-    gsize separator = separator_length (text);
-    if (separator == 0)
-      return text;
-    text += separator;
-  }
+  for (;;)
+    {
+      const char *start = text;
+      while (is_lower_alnum (*text))
+        text++;
+      if (text == start)
+        return NULL;
+      gsize separator = separator_length (text);
+      if (separator == 0)
+        return text;
+      text += separator;
+    }
 }
 
 gboolean
 rp_repository_check (const char *name, GError **error)
 {
-  if (strlen (name) > RP_REPOSITORY_MAX) {
-    g_set_error (error, RP_ERROR, RP_ERROR_NAME_INVALID,
-                 "repository name of %zu bytes is too long: at most %d are allowed", strlen (name),
-                 RP_REPOSITORY_MAX);
-    return FALSE;
-  }
+  if (strlen (name) > RP_REPOSITORY_MAX)
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_NAME_INVALID,
+                   "repository name of %zu bytes is too long: at most %d are allowed",
+                   strlen (name), RP_REPOSITORY_MAX);
+      return FALSE;
+    }
   const char *end = skip_path_part (name);
   while (end && *end == '/')
     end = skip_path_part (end + 1);
   if (end && *end == '\0')
     return TRUE;
   g_autofree char *shown = g_strescape (name, NULL);
-  g_set_error (error, RP_ERROR, RP_ERROR_NAME_INVALID,
-               "repository name \"%s\" is not allowed: use lower-case letters and digits, joined by "
-               "single '.', '_', '__' or '-', in parts divided by '/' (for example shop/web)",
-               shown);
+  g_set_error (
+      error, RP_ERROR, RP_ERROR_NAME_INVALID,
+      "repository name \"%s\" is not allowed: use lower-case letters and digits, joined by "
+      "single '.', '_', '__' or '-', in parts divided by '/' (for example shop/web)",
+      shown);
   return FALSE;
 }
 
@@ -106,13 +109,16 @@ static gboolean
 host_check (const char *host, GError **error)
 {
   const char *end = host;
-  if (*host == '[') {
-    end += 1 + strspn (host + 1, "0123456789abcdefABCDEF:.");
-    end = *end == ']' ? end + 1 : host;
-  } else {
-    while (g_ascii_isalnum (*end) || *end == '.' || *end == '-')
-      end++;
-  }
+  if (*host == '[')
+    {
+      end += 1 + strspn (host + 1, "0123456789abcdefABCDEF:.");
+      end = *end == ']' ? end + 1 : host;
+    }
+  else
+    {
+      while (g_ascii_isalnum (*end) || *end == '.' || *end == '-')
+        end++;
+    }
   if (end > host && (*end == '\0' || (*end == ':' && port_check (end + 1))))
     return TRUE;
   g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
@@ -134,15 +140,17 @@ static gboolean
 split_reference (char *rest, RpReference *out, GError **error)
 {
   char *slash = strchr (rest, '/');
-  if (slash) {
-    g_autofree char *first = g_strndup (rest, (gsize) (slash - rest));
-    if (is_host (first)) {
-      if (!host_check (first, error))
-        return FALSE;
-      out->registry = g_steal_pointer (&first);
-      rest = slash + 1;
+  if (slash)
+    {
+      g_autofree char *first = g_strndup (rest, (gsize)(slash - rest));
+      if (is_host (first))
+        {
+          if (!host_check (first, error))
+            return FALSE;
+          out->registry = g_steal_pointer (&first);
+          rest = slash + 1;
+        }
     }
-  }
   char *last = strrchr (rest, '/');
   char *tag = cut_at (strchr (last ? last : rest, ':'));
   if (tag && !rp_tag_check (tag, error))
@@ -159,11 +167,12 @@ parse_parts (const char *text, RpReference *out, GError **error)
 {
   g_autofree char *copy = g_strdup (text);
   char *digest = cut_at (strchr (copy, '@'));
-  if (digest) {
-    if (!rp_digest_parse (digest, &out->digest, error))
-      return FALSE;
-    out->has_digest = TRUE;
-  }
+  if (digest)
+    {
+      if (!rp_digest_parse (digest, &out->digest, error))
+        return FALSE;
+      out->has_digest = TRUE;
+    }
   if (!split_reference (copy, out, error))
     return FALSE;
   if (out->tag || out->has_digest)
@@ -180,12 +189,14 @@ rp_reference_parse (const char *text, RpReference *out, GError **error)
 {
   g_auto (RpReference) parsed = { 0 };
   g_autoptr (GError) local = NULL;
-  if (!parse_parts (text, &parsed, &local)) {
-    /* Whichever part is wrong: to the caller it is one bad reference. */
-    g_autofree char *shown = g_strescape (text, NULL);
-    g_set_error (error, RP_ERROR, RP_ERROR_INVALID, "reference \"%s\": %s", shown, local->message);
-    return FALSE;
-  }
+  if (!parse_parts (text, &parsed, &local))
+    {
+      /* Whichever part is wrong: to the caller it is one bad reference. */
+      g_autofree char *shown = g_strescape (text, NULL);
+      g_set_error (error, RP_ERROR, RP_ERROR_INVALID, "reference \"%s\": %s", shown,
+                   local->message);
+      return FALSE;
+    }
   *out = parsed;
   parsed = (RpReference){ 0 };
   return TRUE;
@@ -209,9 +220,10 @@ rp_reference_to_string (const RpReference *reference)
   g_string_append (text, reference->repository);
   if (reference->tag)
     g_string_append_printf (text, ":%s", reference->tag);
-  if (reference->has_digest) {
-    char digest[RP_DIGEST_STRING_SIZE];
-    g_string_append_printf (text, "@%s", rp_digest_format (&reference->digest, digest));
-  }
+  if (reference->has_digest)
+    {
+      char digest[RP_DIGEST_STRING_SIZE];
+      g_string_append_printf (text, "@%s", rp_digest_format (&reference->digest, digest));
+    }
   return g_string_free (text, FALSE);
 }

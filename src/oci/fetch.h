@@ -1,0 +1,24 @@
+/* One blob from a registry into a store: resumed where it broke off, verified before it counts. */
+#pragma once
+
+#include "oci/client.h"
+#include "oci/retry.h"
+
+typedef struct {
+  RpHttpClient *http;
+  const char *url;
+  const char *scope;        /* of the upload in the store */
+  const char *resume_id;    /* an upload left by an earlier fetch, or NULL */
+  RpStore *store;
+  RpDigest digest;
+  guint64 size_bytes;
+  RpRetry *retry;
+  RpProgress progress;      /* or NULL; called with bytes of this blob */
+  gpointer progress_data;
+} RpFetch;
+
+/* *out_left is NULL after success; after a failure the id of an upload that a later fetch may take
+ * up (g_free()), or NULL. RP_ERROR_DIGEST_MISMATCH, _SIZE_INVALID: the registry sent other bytes;
+ * RP_ERROR_BLOB_UNKNOWN: it has none; RP_ERROR_NO_SPACE: the store is full. */
+gboolean rp_fetch_blob (const RpFetch *fetch, char **out_left, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
