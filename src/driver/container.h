@@ -1,0 +1,5 @@
+#pragma once
+
+#include "driver/driver.h"
+
+extern const RpDriverOps rp_driver_container;
