@@ -21,7 +21,7 @@ entry_to_json (const RpPointerEntry *entry)
 }
 
 json_t *
-rp_pointer_to_json (const RpPointer *pointer)
+rp_pointer_view_to_json (const RpPointerView *pointer)
 {
   json_t *window = json_array ();
   for (guint i = 0; i < pointer->window->len; i++)

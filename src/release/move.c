@@ -18,7 +18,7 @@ passed_over_free (gpointer data)
 }
 
 void
-rp_move_free (RpMove *move)
+rp_decision_free (RpDecision *move)
 {
   if (move == NULL)
     return;
@@ -86,7 +86,7 @@ check_expected (RpTxn *txn, const RpMoveRequest *request, const RpRevision *curr
 /* ---- deploy ---- */
 
 static gboolean
-decide_deploy (RpTxn *txn, const RpMoveRequest *request, RpMove *move, GError **error)
+decide_deploy (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError **error)
 {
   if (request->release == NULL)
     {
@@ -164,7 +164,7 @@ check_asked_release (RpTxn *txn, const RpMoveRequest *request, const RpEnvironme
 }
 
 static gboolean
-decide_promote (RpTxn *txn, const RpMoveRequest *request, RpMove *move, GError **error)
+decide_promote (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError **error)
 {
   g_autoptr (RpEnvironment) source = load_source (txn, request, move->environment, error);
   if (source == NULL)
@@ -215,7 +215,7 @@ explain (RpTxn *txn, const RpMoveRequest *request, const RpSkipped *skipped,
 #define SKIPPED_SHOWN 20 /* more are history, not help */
 
 static gboolean
-load_skipped (RpTxn *txn, const RpMoveRequest *request, const GArray *skipped, RpMove *move,
+load_skipped (RpTxn *txn, const RpMoveRequest *request, const GArray *skipped, RpDecision *move,
               GError **error)
 {
   move->skipped = g_ptr_array_new_with_free_func (passed_over_free);
@@ -236,7 +236,7 @@ load_skipped (RpTxn *txn, const RpMoveRequest *request, const GArray *skipped, R
 }
 
 static gboolean
-set_no_known_good (const RpMoveRequest *request, const RpMove *move, GError **error)
+set_no_known_good (const RpMoveRequest *request, const RpDecision *move, GError **error)
 {
   g_autoptr (GString) looked = g_string_new (NULL);
   for (guint i = 0; i < move->skipped->len; i++)
@@ -254,7 +254,7 @@ set_no_known_good (const RpMoveRequest *request, const RpMove *move, GError **er
 }
 
 static gboolean
-choose_known_good (RpTxn *txn, const RpMoveRequest *request, const GArray *history, RpMove *move,
+choose_known_good (RpTxn *txn, const RpMoveRequest *request, const GArray *history, RpDecision *move,
                    gint64 *out_revision, GError **error)
 {
   g_auto (RpKnownGood) known = { 0 };
@@ -300,7 +300,7 @@ choose_revision_of (RpTxn *txn, const RpMoveRequest *request, const GArray *hist
 }
 
 static gboolean
-choose_restored (RpTxn *txn, const RpMoveRequest *request, const GArray *history, RpMove *move,
+choose_restored (RpTxn *txn, const RpMoveRequest *request, const GArray *history, RpDecision *move,
                  gint64 *out, GError **error)
 {
   if (request->to_revision != 0)
@@ -330,7 +330,7 @@ check_restored (const RpRevision *restored, const RpRevision *current, GError **
 }
 
 static void
-caution_not_good (const RpRevision *restored, RpMove *move)
+caution_not_good (const RpRevision *restored, RpDecision *move)
 {
   if (restored->good)
     return;
@@ -351,7 +351,7 @@ caution_not_good (const RpRevision *restored, RpMove *move)
 }
 
 static gboolean
-decide_rollback (RpTxn *txn, const RpMoveRequest *request, RpMove *move, GError **error)
+decide_rollback (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError **error)
 {
   const RpRevision *current = move->environment->current;
   gint64 number;
@@ -389,7 +389,7 @@ decide_rollback (RpTxn *txn, const RpMoveRequest *request, RpMove *move, GError 
 
 /* Deploying what was rolled back from here is allowed, but not in silence. */
 static gboolean
-caution_rolled_back (RpTxn *txn, const RpMoveRequest *request, RpMove *move, GError **error)
+caution_rolled_back (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError **error)
 {
   g_autoptr (RpRows) rows = rp_txn_query (
       txn, error,
@@ -418,7 +418,7 @@ caution_rolled_back (RpTxn *txn, const RpMoveRequest *request, RpMove *move, GEr
 }
 
 static gboolean
-decide_by_kind (RpTxn *txn, const RpMoveRequest *request, RpMove *move, GError **error)
+decide_by_kind (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError **error)
 {
   if (rp_kind_is_rollback (request->kind))
     return decide_rollback (txn, request, move, error);
@@ -434,10 +434,10 @@ decide_by_kind (RpTxn *txn, const RpMoveRequest *request, RpMove *move, GError *
          && caution_rolled_back (txn, request, move, error);
 }
 
-RpMove *
+RpDecision *
 rp_move_decide (RpTxn *txn, const RpMoveRequest *request, GError **error)
 {
-  g_autoptr (RpMove) move = g_new0 (RpMove, 1);
+  g_autoptr (RpDecision) move = g_new0 (RpDecision, 1);
   move->environment = rp_environment_load (txn, request->app, request->environment, error);
   if (move->environment == NULL || !rp_environment_require_present (move->environment, error)
       || !rp_revision_load_current (txn, request->app, request->environment,
@@ -458,7 +458,7 @@ rp_move_decide (RpTxn *txn, const RpMoveRequest *request, GError **error)
 /* ---- move ---- */
 
 gboolean
-rp_revision_append (RpEngine *engine, RpTxn *txn, const RpMove *move, RpRevisionKind kind,
+rp_revision_append (RpEngine *engine, RpTxn *txn, const RpDecision *move, RpRevisionKind kind,
                     const char *actor, json_t *idempotency, gint64 *out_number, GError **error)
 {
   const char *app = move->environment->app;
@@ -524,7 +524,7 @@ move_in_txn (RpTxn *txn, gpointer user_data, GError **error)
     return FALSE;
   if (move->revision != NULL)
     return TRUE;
-  g_autoptr (RpMove) decided = rp_move_decide (txn, request, error);
+  g_autoptr (RpDecision) decided = rp_move_decide (txn, request, error);
   if (decided == NULL)
     return FALSE;
   /* Somebody moved the pointer between the plan and now and the choice would be another: not what was shown, and not
@@ -557,7 +557,7 @@ rp_revision_move (RpEngine *engine, const RpMoveRequest *request, gboolean *out_
   if (move.revision == NULL)
     {
       g_autoptr (RpPlan) plan = rp_plan_compute (engine, request, RP_VERIFY_PRESENT, error);
-      if (plan == NULL || !rp_plan_check (plan, error))
+      if (plan == NULL || !rp_plan_require_open (plan, error))
         return NULL;
       move.plan = plan;
       if (!rp_db_write (engine->db, move_in_txn, &move, error))

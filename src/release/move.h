@@ -35,19 +35,19 @@ typedef struct {
   char *cause;
   GPtrArray *skipped; /* RpPassedOver, on the way to the last known good */
   char *caution;      /* what people must know about this release here, or NULL */
-} RpMove;
-void rp_move_free (RpMove *move);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpMove, rp_move_free)
+} RpDecision;
+void rp_decision_free (RpDecision *move);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpDecision, rp_decision_free)
 
 /* RP_ERROR_MOVED if the pointer is not where it is expected to be: the text says who moved it, when, from and to
  * what, and why; RP_ERROR_NOT_FOUND, RP_ERROR_AMBIGUOUS, RP_ERROR_INVALID; RP_ERROR_BLOCKED where there is nothing
  * to go to. */
-RpMove *rp_move_decide (RpTxn *txn, const RpMoveRequest *request, GError **error)
+RpDecision *rp_move_decide (RpTxn *txn, const RpMoveRequest *request, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
 /* In a write transaction: ends the current revision and appends the next one, kind, release, cause and actor as
  * given. `idempotency` is recorded with it, or NULL. */
-gboolean rp_revision_append (RpEngine *engine, RpTxn *txn, const RpMove *move, RpRevisionKind kind,
+gboolean rp_revision_append (RpEngine *engine, RpTxn *txn, const RpDecision *move, RpRevisionKind kind,
                              const char *actor, json_t *idempotency, gint64 *out_number,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -38,7 +38,7 @@ rp_plan_free (RpPlan *plan)
 {
   if (plan == NULL)
     return;
-  rp_move_free (plan->move);
+  rp_decision_free (plan->move);
   rp_bytes_clear (&plan->bytes);
   g_clear_pointer (&plan->items, g_ptr_array_unref);
   g_free (plan);
@@ -232,7 +232,7 @@ rp_plan_add_unknowns (const char *app, gboolean going_back, GPtrArray *items)
 typedef struct {
   RpEngine *engine;
   const RpMoveRequest *request;
-  RpMove *move;
+  RpDecision *move;
   GPtrArray *targets;
 } Look;
 
@@ -270,7 +270,7 @@ rp_plan_compute (RpEngine *engine, const RpMoveRequest *request, RpVerifyMode mo
     return NULL;
   plan->kind = request->kind;
   plan->items = g_ptr_array_new_with_free_func (rp_item_free);
-  const RpMove *move = plan->move;
+  const RpDecision *move = plan->move;
   if (move->caution != NULL)
     {
       g_autofree char *subject = g_strdup_printf ("release %s", move->release->version);
@@ -287,7 +287,7 @@ rp_plan_compute (RpEngine *engine, const RpMoveRequest *request, RpVerifyMode mo
 }
 
 gboolean
-rp_plan_check (const RpPlan *plan, GError **error)
+rp_plan_require_open (const RpPlan *plan, GError **error)
 {
   if (!plan->blocked)
     return TRUE;

@@ -29,7 +29,7 @@ typedef struct {
 void rp_bytes_clear (RpBytes *bytes);
 
 typedef struct {
-  RpMove *move;
+  RpDecision *move;
   RpRevisionKind kind;
   RpBytes bytes;
   gboolean blocked;
@@ -43,7 +43,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpPlan, rp_plan_free)
 RpPlan *rp_plan_compute (RpEngine *engine, const RpMoveRequest *request, RpVerifyMode mode,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* RP_ERROR_BLOCKED naming each blocked item, its reason and the way out. */
-gboolean rp_plan_check (const RpPlan *plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_plan_require_open (const RpPlan *plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gint64 rp_plan_expected_revision (const RpPlan *plan);
 
 /* For plan and readiness: verifies each component of `release`, adds up and adds an item for each. */

@@ -49,7 +49,7 @@ skipped_to_json (const GPtrArray *skipped)
 json_t *
 rp_plan_to_json (const RpPlan *plan)
 {
-  const RpMove *move = plan->move;
+  const RpDecision *move = plan->move;
   json_t *json = json_object ();
   json_object_set_new (json, "app", json_string (move->environment->app));
   json_object_set_new (json, "environment", json_string (move->environment->name));

@@ -12,7 +12,7 @@ entry_free (gpointer data)
 }
 
 void
-rp_pointer_free (RpPointer *pointer)
+rp_pointer_view_free (RpPointerView *pointer)
 {
   if (pointer == NULL)
     return;
@@ -29,7 +29,7 @@ typedef struct {
   const char *target;
   gint64 after;
   gboolean force;
-  RpPointer *pointer;
+  RpPointerView *pointer;
 } Query;
 
 static const RpTargetDecl *
@@ -48,7 +48,7 @@ find_target (const RpEnvironment *environment, const char *name, GError **error)
 }
 
 static gboolean
-load_window (RpTxn *txn, const RpEnvironment *environment, RpPointer *pointer, GError **error)
+load_window (RpTxn *txn, const RpEnvironment *environment, RpPointerView *pointer, GError **error)
 {
   g_auto (RpKnownGood) known = { 0 };
   g_autoptr (GArray) history
@@ -86,7 +86,7 @@ get_in_txn (RpTxn *txn, gpointer user_data, GError **error)
     return FALSE;
   if (!query->force && environment->pointer_seq <= query->after)
     return TRUE;
-  g_autoptr (RpPointer) pointer = g_new0 (RpPointer, 1);
+  g_autoptr (RpPointerView) pointer = g_new0 (RpPointerView, 1);
   pointer->window = g_ptr_array_new_with_free_func (entry_free);
   pointer->seq = environment->pointer_seq;
   pointer->component = g_strdup (target->component);
@@ -99,8 +99,8 @@ get_in_txn (RpTxn *txn, gpointer user_data, GError **error)
 }
 
 gboolean
-rp_pointer_get (RpEngine *engine, const char *app, const char *environment, const char *target,
-                gint64 after, gboolean force, RpPointer **out, GError **error)
+rp_pointer_view_get (RpEngine *engine, const char *app, const char *environment, const char *target,
+                gint64 after, gboolean force, RpPointerView **out, GError **error)
 {
   Query query = { engine, app, environment, target, after, force, NULL };
   if (!rp_db_read (engine->db, get_in_txn, &query, error))

@@ -16,13 +16,13 @@ typedef struct {
   char *component;
   gint64 trial_ms;
   GPtrArray *window; /* RpPointerEntry: the current one, then good ones, newest first */
-} RpPointer;
-void rp_pointer_free (RpPointer *pointer);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpPointer, rp_pointer_free)
+} RpPointerView;
+void rp_pointer_view_free (RpPointerView *pointer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpPointerView, rp_pointer_view_free)
 
 /* *out is NULL if nothing that matters to agents happened after `after` and `force` is FALSE. */
-gboolean rp_pointer_get (RpEngine *engine, const char *app, const char *environment,
-                         const char *target, gint64 after, gboolean force, RpPointer **out,
+gboolean rp_pointer_view_get (RpEngine *engine, const char *app, const char *environment,
+                         const char *target, gint64 after, gboolean force, RpPointerView **out,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-json_t *rp_pointer_to_json (const RpPointer *pointer);
+json_t *rp_pointer_view_to_json (const RpPointerView *pointer);

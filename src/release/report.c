@@ -322,7 +322,7 @@ repoint_undone (RpTxn *txn, const Take *take, RpEnvironment *environment, gint64
   if (restored->release->number == environment->current->release->number)
     return TRUE;
   g_autofree char *cause = undone_cause (report);
-  RpMove move = { .environment = environment,
+  RpDecision move = { .environment = environment,
                   .release = restored->release,
                   .restores = restored->number,
                   .cause = cause };

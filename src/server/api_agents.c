@@ -14,19 +14,19 @@ rp_api_pointer (RpRequest *request, GError **error)
   RpEngine *engine = rp_request_services (request)->engine;
   gint64 after;
   gint64 wait_ms;
-  RpPointer *raw = NULL;
+  RpPointerView *raw = NULL;
   if (!rp_api_poll (request, &after, &wait_ms, error))
     return FALSE;
   gboolean force = wait_ms == 0 || rp_request_expired (request);
-  if (!rp_pointer_get (engine, app, environment, target, after, force, &raw, error))
+  if (!rp_pointer_view_get (engine, app, environment, target, after, force, &raw, error))
     return FALSE;
-  g_autoptr (RpPointer) pointer = raw;
+  g_autoptr (RpPointerView) pointer = raw;
   if (agent != NULL) /* people who look are not agents */
     rp_target_seen (engine, app, environment, target, agent, rp_request_query (request, "driver"),
                     rp_clock_now_us ());
   if (pointer == NULL)
     return rp_request_wait (request, wait_ms);
-  rp_respond_json (request, 200, rp_pointer_to_json (pointer));
+  rp_respond_json (request, 200, rp_pointer_view_to_json (pointer));
   return TRUE;
 }
 
