@@ -40,9 +40,11 @@ rp_clock_parse (const char *text, gint64 *out_us, GError **error)
   g_autoptr (GDateTime) time = shaped ? g_date_time_new_from_iso8601 (text, NULL) : NULL;
   if (time == NULL)
     {
-      g_autofree char *shown = g_utf8_make_valid (text != NULL ? text : "", -1);
+      /* Cut before it is escaped: a cut inside a character is no text. */
+      g_autofree char *head = g_strndup (text != NULL ? text : "", 80);
+      g_autofree char *shown = g_strescape (head, NULL);
       g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
-                   "\"%.80s\" is no time: expected RFC 3339, like 2026-11-24T14:05:09.123Z", shown);
+                   "\"%s\" is no time: expected RFC 3339, like 2026-11-24T14:05:09.123Z", shown);
       return FALSE;
     }
   *out_us = g_date_time_to_unix (time) * G_USEC_PER_SEC + g_date_time_get_microsecond (time);

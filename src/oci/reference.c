@@ -121,8 +121,9 @@ host_check (const char *host, GError **error)
     }
   if (end > host && (*end == '\0' || (*end == ':' && port_check (end + 1))))
     return TRUE;
+  g_autofree char *shown = g_strescape (host, NULL);
   g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
-               "\"%s\" is not a registry address (host or host:port)", host);
+               "\"%s\" is not a registry address (host or host:port)", shown);
   return FALSE;
 }
 

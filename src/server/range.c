@@ -94,9 +94,11 @@ rp_content_range_parse (const char *header, RpByteRange *out, GError **error)
       *out = range;
       return TRUE;
     }
+  g_autofree char *head = g_strndup (header, 64);
+  g_autofree char *shown = g_strescape (head, NULL);
   g_set_error (error, RP_ERROR, RP_ERROR_UPLOAD_INVALID,
-               "Content-Range \"%.64s\" is no range of bytes; expected \"FIRST-LAST\" with "
+               "Content-Range \"%s\" is no range of bytes; expected \"FIRST-LAST\" with "
                "FIRST not after LAST, as in \"0-1048575\"",
-               header);
+               shown);
   return FALSE;
 }
