@@ -51,8 +51,8 @@ mem_open (const char *rest, GError **error)
 {
   if (rest[0] != '\0')
     {
-      g_set_error (error, RP_ERROR, RP_ERROR_INVALID, "expected nothing after \"mem:\", found \"%s\"",
-                   rest);
+      g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
+                   "expected nothing after \"mem:\", found \"%s\"", rest);
       return NULL;
     }
   MemStore *mem = g_new0 (MemStore, 1);

@@ -115,8 +115,8 @@ unknown (const char *id, GError **error)
 {
   g_autofree char *shown = g_utf8_make_valid (id, (gssize)strnlen (id, 80));
   g_set_error (error, RP_ERROR, RP_ERROR_UPLOAD_UNKNOWN,
-               "there is no upload \"%s\" here: it was completed, cancelled or has expired; start a "
-               "new one",
+               "there is no upload \"%s\" here: it was completed, cancelled or has expired; start "
+               "a new one",
                shown);
   return FALSE;
 }
@@ -230,8 +230,8 @@ mismatch (const RpUpload *upload, const RpDigest *expected, const RpDigest *actu
 {
   char expected_text[RP_DIGEST_STRING_SIZE], actual_text[RP_DIGEST_STRING_SIZE];
   g_set_error (error, RP_ERROR, RP_ERROR_DIGEST_MISMATCH,
-               "the %" G_GUINT64_FORMAT " bytes that came are %s and not %s as announced: they were "
-               "cut short or damaged on the way; send them again",
+               "the %" G_GUINT64_FORMAT " bytes that came are %s and not %s as announced: they "
+               "were cut short or damaged on the way; send them again",
                upload->size, rp_digest_format (actual, actual_text),
                rp_digest_format (expected, expected_text));
   return FALSE;
