@@ -155,9 +155,9 @@ start_serving (RpServer *server, const RpServerOptions *options, GError **error)
   server->router = rp_router_new (tables);
   server->metrics = rp_metrics_new (server->router);
   server->sessions = rp_sessions_new (server->services.store);
-  server->writers = rp_workers_new (options->workers > 0 ? options->workers : WRITERS_DEFAULT,
-                                    rp_http_work);
-  server->slow = rp_workers_new (SLOW_DEFAULT, rp_http_work);
+  server->writers = rp_workers_new (
+      "writer", options->workers > 0 ? options->workers : WRITERS_DEFAULT, rp_http_work);
+  server->slow = rp_workers_new ("slow", SLOW_DEFAULT, rp_http_work);
   server->waiters = rp_waiters_new (rp_http_wake);
   rp_ledger_set_listener (server->services.ledger, on_commit, server);
   server->http = rp_http_start (server, g_steal_fd (&listener.fd), threads, error);

@@ -5,8 +5,8 @@
 
 typedef struct RpWorkers RpWorkers;
 
-/* `run` is called with each item, on a thread of the pool. */
-RpWorkers *rp_workers_new (guint threads, void (*run) (gpointer item));
+/* `run` is called with each item (not NULL), on a thread of the pool; `name` is the threads'. */
+RpWorkers *rp_workers_new (const char *name, guint threads, void (*run) (gpointer item));
 /* FALSE if the pool has been stopped: the item stays the caller's. */
 gboolean rp_workers_push (RpWorkers *workers, gpointer item) G_GNUC_WARN_UNUSED_RESULT;
 /* Runs what is queued, then takes nothing any more. Blocking. */
