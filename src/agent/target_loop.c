@@ -291,6 +291,7 @@ take_incoming (RpTargetLoop *loop)
   pointer = g_steal_pointer (&loop->incoming);
   back = pointer != NULL && !loop->online;
   loop->online = loop->online || pointer != NULL;
+  loop->resting = loop->resting && pointer == NULL;
   if (!loop->stopping)
     g_atomic_int_set (&loop->cancelled, 0);
   g_mutex_unlock (&loop->lock);
