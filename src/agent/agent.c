@@ -11,6 +11,7 @@
 #include "agent/poller.h"
 #include "agent/reporter.h"
 #include "agent/reserve.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -100,6 +101,23 @@ on_undo (const json_t *request, json_t **out_report, gpointer user_data, GError 
   return rp_target_loop_undo (loop_of (agent->host, target), &undo, out_report, error);
 }
 
+static json_t *
+on_ping (gpointer user_data)
+{
+  const Agent *agent = user_data;
+  json_t *seen = json_object ();
+
+  for (guint i = 0; i < agent->host->loops->len; i++)
+    {
+      const RpTargetConfig *target = g_ptr_array_index (agent->host->config->targets, i);
+      gint64 at_us = rp_target_loop_heard_at_us (g_ptr_array_index (agent->host->loops, i));
+      g_autofree char *at = at_us != 0 ? rp_clock_format (at_us) : NULL;
+
+      json_object_set_new (seen, target->name, at != NULL ? json_string (at) : json_null ());
+    }
+  return json_pack ("{s:I, s:o}", "pid", (json_int_t) getpid (), "server_seen", seen);
+}
+
 static gboolean
 start_agent (Agent *agent, GError **error)
 {
@@ -118,7 +136,7 @@ start_agent (Agent *agent, GError **error)
         == NULL)
       return FALSE;
   agent->http = rp_http_client_new (&http);
-  agent->control = rp_control_start (config->state, on_undo, agent, error);
+  agent->control = rp_control_start (config->state, on_undo, on_ping, agent, error);
   if (agent->control == NULL)
     return FALSE;
   rp_reserve_fill (config->state);

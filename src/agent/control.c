@@ -22,6 +22,7 @@
 struct RpControl {
   char *state_dir;
   RpControlUndo undo;
+  RpControlPing ping;
   gpointer user_data;
   int listener;
   int stop; /* eventfd */
@@ -127,7 +128,7 @@ answer_to (RpControl *control, const json_t *request)
   if (g_strcmp0 (op, "undo") == 0)
     ok = control->undo (request, &report, control->user_data, &error);
   else if (g_strcmp0 (op, "ping") == 0)
-    report = json_pack ("{s:I}", "pid", (json_int_t) getpid ());
+    report = control->ping (control->user_data);
   else
     {
       ok = FALSE;
@@ -203,12 +204,14 @@ bind_socket (RpControl *control, GError **error)
 }
 
 RpControl *
-rp_control_start (const char *state_dir, RpControlUndo undo, gpointer user_data, GError **error)
+rp_control_start (const char *state_dir, RpControlUndo undo, RpControlPing ping,
+                  gpointer user_data, GError **error)
 {
   RpControl *control = g_new0 (RpControl, 1);
 
   control->state_dir = g_strdup (state_dir);
   control->undo = undo;
+  control->ping = ping;
   control->user_data = user_data;
   control->listener = -1;
   control->stop = eventfd (0, EFD_CLOEXEC);

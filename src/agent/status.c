@@ -227,17 +227,30 @@ view_target (const RpAgentConfig *config, const RpTargetConfig *target, RpJourna
 
 /* ---- the whole ---- */
 
+/* What only the running process knows. */
 static void
-add_process (const char *state_dir, json_t *status)
+add_process (const char *state_dir, json_t *status, json_t *rows)
 {
   g_autoptr (json_t) request = json_pack ("{s:s}", "op", "ping");
   g_autoptr (json_t) answer = NULL;
   g_autoptr (GError) error = NULL;
   gboolean running = rp_control_ask (state_dir, request, &answer, &error);
+  json_t *row;
+  size_t i;
 
   json_object_set_new (status, "running", json_boolean (running));
   json_object_set_new (status, "pid",
                        running ? json_integer (rp_json_int (answer, "pid")) : json_null ());
+  json_array_foreach (rows, i, row)
+    {
+      json_t *seen = json_object_get (json_object_get (answer, "server_seen"),
+                                      rp_json_str (row, "target"));
+
+      if (seen != NULL)
+        json_object_set (row, "server_seen_at", seen);
+      else
+        json_object_set_new (row, "server_seen_at", json_null ());
+    }
 }
 
 gboolean
@@ -262,7 +275,6 @@ rp_agent_status (const char *config_path, const RpDriverOps *const *drivers, jso
   rows = json_array ();
   status = json_pack ("{s:s, s:s, s:s, s:o}", "agent", config->agent, "server", config->server,
                       "state", config->state, "targets", rows);
-  add_process (config->state, status);
   for (guint i = 0; i < config->targets->len; i++)
     {
       json_t *row = view_target (config, g_ptr_array_index (config->targets, i), journal, store,
@@ -272,6 +284,7 @@ rp_agent_status (const char *config_path, const RpDriverOps *const *drivers, jso
         return FALSE;
       json_array_append_new (rows, row);
     }
+  add_process (config->state, status, rows);
   *out = g_steal_pointer (&status);
   return TRUE;
 }

@@ -45,6 +45,7 @@ struct RpTargetLoop {
   RpPointer *incoming;
   UndoJob *undo;
   gboolean stopping;
+  gint64 heard_at_us;
   gint64 heard_revision; /* of the server's last answer */
   gboolean online;      /* the server's last answer was one */
   gboolean heard;       /* it answered at least once */
@@ -148,6 +149,7 @@ rp_target_loop_take (RpTargetLoop *loop, RpPointer *pointer)
   rp_pointer_free (loop->incoming);
   loop->incoming = pointer;
   loop->heard = TRUE;
+  loop->heard_at_us = rp_clock_now_us ();
   loop->lost = FALSE;
   loop->resting = FALSE;
   g_cond_broadcast (&loop->changed);
@@ -165,6 +167,17 @@ rp_target_loop_server_lost (RpTargetLoop *loop, const char *message)
   loop->online = FALSE;
   g_cond_broadcast (&loop->changed);
   g_mutex_unlock (&loop->lock);
+}
+
+gint64
+rp_target_loop_heard_at_us (RpTargetLoop *loop)
+{
+  gint64 heard_at_us;
+
+  g_mutex_lock (&loop->lock);
+  heard_at_us = loop->heard_at_us;
+  g_mutex_unlock (&loop->lock);
+  return heard_at_us;
 }
 
 gboolean

@@ -36,6 +36,9 @@ void rp_target_loop_stop (RpTargetLoop *loop);
 void rp_target_loop_take (RpTargetLoop *loop, RpPointer *pointer);
 void rp_target_loop_server_lost (RpTargetLoop *loop, const char *message);
 
+/* From any thread: wall clock of the server's last answer to this process, 0 if there was none. */
+gint64 rp_target_loop_heard_at_us (RpTargetLoop *loop);
+
 typedef struct {
   gint64 to_revision; /* 0: last known good */
   const char *cause;  /* or NULL */
