@@ -3,6 +3,7 @@
 
 #include "check.h"
 
+#include "base/json.h"
 #include "release/app.h"
 #include "release/engine.h"
 #include "release/move.h"
@@ -188,8 +189,9 @@ shop_move (Shop *shop, const char *environment, RpRevisionKind kind, const char 
 static inline RpReport
 shop_make_report (Shop *shop, const char *environment, gint64 revision, RpTargetPhase phase)
 {
-  static char id[64];
-  g_snprintf (id, sizeof id, "host-1:%u", ++shop->reports);
+  static char ids[64][32]; /* a report stays good for as many more */
+  char *id = ids[++shop->reports % G_N_ELEMENTS (ids)];
+  g_snprintf (id, sizeof ids[0], "host-1:%u", shop->reports);
   return (RpReport){ .app = "shop",
                      .environment = environment,
                      .target = "web-1",
