@@ -122,7 +122,8 @@ record_damage (RpTxn *txn, gpointer user_data, GError **error)
                               NULL, error);
 }
 
-/* What the bytes in the store are; NULL if they are what they should be or there are none. */
+/* The digest that the bytes in the store have, or that they cannot be read; NULL if they are what they should be
+ * or there are none. */
 static gboolean
 look_again (RpRegistry *registry, const RpDigest *digest, char **out_found, GError **error)
 {
@@ -139,9 +140,9 @@ look_again (RpRegistry *registry, const RpDigest *digest, char **out_found, GErr
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
     }
-  if (!rp_digest_of_fd (digest->algorithm, fd, &found, NULL, error))
-    return FALSE;
-  if (!rp_digest_equal (&found, digest))
+  if (!rp_digest_of_fd (digest->algorithm, fd, &found, NULL, NULL))
+    *out_found = g_strdup ("unreadable");
+  else if (!rp_digest_equal (&found, digest))
     *out_found = rp_digest_to_string (&found);
   return TRUE;
 }
