@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "server/http.h"
+#include "server/manifest_cache.h"
 #include "server/metrics.h"
 #include "server/router.h"
 #include "server/server.h"
@@ -17,6 +18,7 @@ struct RpServer {
   RpRouter *router;
   RpMetrics *metrics;
   RpSessions *sessions;
+  RpManifestCache *manifests;
   RpWorkers *writers; /* what writes: short, and better together (group commit) */
   RpWorkers *slow;    /* what hashes or waits: must not keep writers waiting */
   RpWaiters *waiters;
@@ -33,3 +35,9 @@ struct RpServer {
   guint16 port;
   char *url;
 };
+
+static inline gint64
+rp_server_ledger_seq (const RpServer *server)
+{
+  return __atomic_load_n (&server->ledger_seq, __ATOMIC_ACQUIRE);
+}

@@ -198,12 +198,6 @@ rp_request_is_registry (const RpRequest *request)
   return g_str_has_prefix (request->path, "/v2/");
 }
 
-gboolean
-rp_request_is_head (const RpRequest *request)
-{
-  return request->is_head;
-}
-
 RpServer *
 rp_request_server (const RpRequest *request)
 {

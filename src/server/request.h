@@ -74,7 +74,6 @@ void rp_request_unref (RpRequest *request);
 /* Takes the connection, reads what the headers say and matches the route. */
 void rp_request_start (RpRequest *request, struct MHD_Connection *connection, const char *method);
 gboolean rp_request_is_registry (const RpRequest *request);
-gboolean rp_request_is_head (const RpRequest *request);
 RpServer *rp_request_server (const RpRequest *request);
 /* All values of a query argument. The container is the caller's, the strings are not. */
 GPtrArray *rp_request_query_all (const RpRequest *request, const char *name);
@@ -87,7 +86,5 @@ void rp_request_set_sink (RpRequest *request, RpBodySink sink, gpointer data,
                           GDestroyNotify free_data);
 gpointer rp_request_sink_data (const RpRequest *request);
 
-/* Answers with the headers of an object of `size` bytes, for HEAD. */
-void rp_respond_length (RpRequest *request, int status, const char *content_type, guint64 size);
 /* Renders `error` in the envelope of the route's world; headers that the handler set stay. Logs 5xx. */
 void rp_respond_error (RpRequest *request, const GError *error);

@@ -82,20 +82,6 @@ rp_respond_fd (RpRequest *request, int status, const char *content_type, int fd,
   set_response (request, status, content_type, response, size);
 }
 
-/* Never called: a response to HEAD has no body. */
-static ssize_t
-no_body (void *cls, uint64_t position, char *buffer, size_t max)
-{
-  return MHD_CONTENT_READER_END_WITH_ERROR;
-}
-
-void
-rp_respond_length (RpRequest *request, int status, const char *content_type, guint64 size)
-{
-  set_response (request, status, content_type,
-                MHD_create_response_from_callback (size, 4096, no_body, NULL, NULL), 0);
-}
-
 void
 rp_respond_header (RpRequest *request, const char *name, const char *value)
 {

@@ -31,7 +31,7 @@ on_commit (gint64 seq, gpointer user_data)
 
   while (known < seq
          && !__atomic_compare_exchange_n (&server->ledger_seq, &known, seq, FALSE,
-                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED))
     ;
   rp_waiters_notify (server->waiters);
 }
@@ -155,6 +155,7 @@ start_serving (RpServer *server, const RpServerOptions *options, GError **error)
   server->router = rp_router_new (tables);
   server->metrics = rp_metrics_new (server->router);
   server->sessions = rp_sessions_new (server->services.store);
+  server->manifests = rp_manifest_cache_new ();
   server->writers = rp_workers_new (
       "writer", options->workers > 0 ? options->workers : WRITERS_DEFAULT, rp_http_work);
   server->slow = rp_workers_new ("slow", SLOW_DEFAULT, rp_http_work);
@@ -238,6 +239,7 @@ rp_server_close (RpServer *server)
   rp_waiters_free (server->waiters);
   rp_workers_free (server->slow);
   rp_workers_free (server->writers);
+  rp_manifest_cache_free (server->manifests);
   rp_sessions_free (server->sessions);
   rp_metrics_free (server->metrics);
   rp_router_free (server->router);

@@ -109,7 +109,7 @@ handle_metrics (RpRequest *request, GError **error)
   print_gauge (out, "repoint_blob_bytes", "Bytes of blobs in the store, counted once a minute.",
                count.size_bytes);
   print_gauge (out, "repoint_ledger_seq", "Sequence number of the last ledger event.",
-               (guint64) __atomic_load_n (&server->ledger_seq, __ATOMIC_RELAXED));
+               (guint64) rp_server_ledger_seq (server));
   respond_text (request, "text/plain; version=0.0.4; charset=utf-8",
                 g_string_free (g_steal_pointer (&out), FALSE));
   return TRUE;

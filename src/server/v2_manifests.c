@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "oci/reference.h"
+#include "server/parts.h"
 #include "server/v2.h"
 
 #define TAGS_MAX 32 /* in one request */
@@ -18,10 +19,26 @@ check_reference (const char *reference, gboolean *out_is_digest, GError **error)
   return rp_tag_check (reference, error);
 }
 
+/* HEAD could do without the bytes, but who asks by HEAD mostly asks by GET next. */
+static gboolean
+find_manifest (RpRequest *request, const char *repository, const char *reference,
+               RpManifestInfo *out, GBytes **out_bytes, GError **error)
+{
+  RpServer *server = rp_request_server (request);
+  gint64 seq = rp_server_ledger_seq (server);
+
+  if (rp_manifest_cache_get (server->manifests, seq, repository, reference, out, out_bytes))
+    return TRUE;
+  if (!rp_registry_manifest_get (server->services.registry, repository, reference, out, out_bytes,
+                                 error))
+    return FALSE;
+  rp_manifest_cache_put (server->manifests, seq, repository, reference, out, *out_bytes);
+  return TRUE;
+}
+
 gboolean
 rp_v2_manifest_get (RpRequest *request, GError **error)
 {
-  RpRegistry *registry = rp_request_services (request)->registry;
   const char *repository = rp_v2_repository (request, error);
   const char *reference = rp_request_param (request, "reference");
   g_auto (RpManifestInfo) info = { 0 };
@@ -29,14 +46,11 @@ rp_v2_manifest_get (RpRequest *request, GError **error)
   gboolean is_digest;
 
   if (repository == NULL || !check_reference (reference, &is_digest, error)
-      || !rp_registry_manifest_get (registry, repository, reference, &info,
-                                    rp_request_is_head (request) ? NULL : &bytes, error))
+      || !find_manifest (request, repository, reference, &info, &bytes, error))
     return FALSE;
   rp_v2_digest_header (request, "Docker-Content-Digest", &info.digest);
   if (rp_v2_not_modified (request, &info.digest, is_digest))
     rp_respond_empty (request, 304);
-  else if (bytes == NULL)
-    rp_respond_length (request, 200, info.media_type, info.size_bytes);
   else
     rp_respond_bytes (request, 200, info.media_type, bytes);
   return TRUE;
