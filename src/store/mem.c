@@ -72,30 +72,16 @@ mem_close (RpStore *store)
   g_free (mem);
 }
 
-/* A reference to the bytes, or NULL with error set. */
-static GBytes *
-find_blob (MemStore *mem, const RpDigest *digest, gint64 *out_stored_at_us, GError **error)
-{
-  pthread_mutex_lock (&mem->lock);
-  const MemBlob *blob = g_hash_table_lookup (mem->blobs, digest);
-  GBytes *bytes = blob != NULL ? g_bytes_ref (blob->bytes) : NULL;
-  if (blob != NULL && out_stored_at_us != NULL)
-    *out_stored_at_us = blob->stored_at_us;
-  pthread_mutex_unlock (&mem->lock);
-  if (bytes == NULL)
-    rp_store_unknown (digest, error);
-  return bytes;
-}
-
 static gboolean
 mem_stat (RpStore *store, const RpDigest *digest, RpBlobInfo *out, GError **error)
 {
-  gint64 stored_at_us = 0;
-  g_autoptr (GBytes) bytes = find_blob ((MemStore *)store, digest, &stored_at_us, error);
-  if (bytes == NULL)
-    return FALSE;
-  *out = (RpBlobInfo){ g_bytes_get_size (bytes), stored_at_us };
-  return TRUE;
+  MemStore *mem = (MemStore *)store;
+  pthread_mutex_lock (&mem->lock);
+  const MemBlob *blob = g_hash_table_lookup (mem->blobs, digest);
+  if (blob != NULL)
+    *out = (RpBlobInfo){ g_bytes_get_size (blob->bytes), blob->stored_at_us };
+  pthread_mutex_unlock (&mem->lock);
+  return blob != NULL || rp_store_unknown (digest, error);
 }
 
 /* Callers want a descriptor; -1 with error set. */
@@ -123,13 +109,21 @@ descriptor_of (const void *data, gsize size, GError **error)
 static int
 mem_open_blob (RpStore *store, const RpDigest *digest, guint64 *out_size, GError **error)
 {
-  g_autoptr (GBytes) bytes = find_blob ((MemStore *)store, digest, NULL, error);
-  if (bytes == NULL)
-    return -1;
-  gsize size;
-  const void *data = g_bytes_get_data (bytes, &size);
-  *out_size = size;
-  return descriptor_of (data, size, error);
+  MemStore *mem = (MemStore *)store;
+  int fd = -1;
+  pthread_mutex_lock (&mem->lock);
+  const MemBlob *blob = g_hash_table_lookup (mem->blobs, digest);
+  if (blob != NULL)
+    {
+      gsize size;
+      const void *data = g_bytes_get_data (blob->bytes, &size);
+      fd = descriptor_of (data, size, error);
+      *out_size = size;
+    }
+  pthread_mutex_unlock (&mem->lock);
+  if (blob == NULL)
+    (void)rp_store_unknown (digest, error);
+  return fd;
 }
 
 static gboolean

@@ -517,8 +517,8 @@ bad_urls_are_refused (void **state)
 
 enum { PIECE = 64 * 1024 };
 
-/* Fills the store until it is full, then shows that nothing was lost and that it goes on when there
- * is room again. `make_room` may be NULL. */
+/* Fills the store until it is full, then shows that nothing was lost and that it goes on when
+ * there is room again. `make_room` may be NULL. */
 static gboolean
 full_disk_story (RpStore *store, void (*make_room) (void), GError **error)
 {
@@ -557,7 +557,7 @@ full_disk_story (RpStore *store, void (*make_room) (void), GError **error)
              || (g_set_error_literal (error, RP_ERROR, RP_ERROR_FAILED, "size differs"), FALSE));
 }
 
-/* In a child: limits and mounts are a process's own. Returns whether `story` returned 0; 77: skip. */
+/* In a child: limits and mounts are a process's own. Returns what `story` returned; 77: skip. */
 static int
 in_child (int (*story) (const char *dir), const char *dir)
 {
@@ -586,7 +586,7 @@ lift_limit (void)
     abort ();
 }
 
-/* A file that may not grow beyond a limit that is no multiple of the piece: the last write is cut. */
+/* A file may not grow beyond a limit that is no multiple of the piece: the last write is cut. */
 static int
 limited_story (const char *dir)
 {
