@@ -1,0 +1,69 @@
+"""One push, release and move after another, cut at every single step towards the disk.
+
+A step is a sync, rename, link or unlink of the server, SQLite's own among them. Cut means that the server
+is killed just before it, or that the step fails with an error of the disk. Whatever the n: what was acknowledged is
+there afterwards, and the pointer names the old or the new revision (promises 3 and 6).
+"""
+
+import errno
+import itertools
+import os
+
+import pytest
+
+from promises import Witness, check_leftovers
+from support.cutsync import BOTH, KILL, Cut
+
+STEPS_AT_LEAST = 20  # fewer would mean that the cutter does not see the server
+EVERY = int(os.environ.get("REPOINT_CRASH_EVERY", "1"))  # sanitizer builds try each EVERY-th step
+
+
+def work_with_cut(server, witness, cut, at, how):
+    """Two releases and a move to each, with the cut armed `at` steps from now. True if it was reached."""
+    start = cut.count
+    cut.arm(start + at, how=how)
+    witness.work(server, limit=2)
+    reached = cut.count >= start + at
+    cut.disarm()
+    return reached
+
+
+def still_right_after_restart(server, witness):
+    server.kill9()
+    server.start()
+    witness.check(server, everything=True)
+
+
+def test_R25_killed_at_every_step(start_server, tmp_path):
+    cut = Cut(tmp_path / "cut", which=BOTH)
+    server = start_server(env=cut.env)
+    for at in itertools.count(1, EVERY):
+        witness = Witness(f"shop{at}")
+        reached = work_with_cut(server, witness, cut, at, KILL)
+        assert not witness.refusals, witness.refusals
+        still_right_after_restart(server, witness)
+        if not reached:
+            break
+    assert at > STEPS_AT_LEAST, f"only {at} steps"
+    server.api("POST", "/ledger/verify", {})
+    check_leftovers(server)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC], ids=errno.errorcode.get)
+def test_R20_the_disk_fails_at_every_step(code, start_server, tmp_path):
+    cut = Cut(tmp_path / "cut", which=BOTH)
+    server = start_server(env=cut.env)
+    told = 0
+    for at in itertools.count(1, EVERY):
+        witness = Witness(f"shop{at}")
+        reached = work_with_cut(server, witness, cut, at, code)
+        told += bool(witness.refusals)
+        assert server.process.poll() is None, f"a failing disk ended the server: {server.log_text()}"
+        witness.check(server, everything=True)
+        still_right_after_restart(server, witness)
+        if not reached:
+            break
+    # A few steps only clean up, and may fail in silence; most must be heard of.
+    assert told > at / EVERY / 2, f"{told} refusals for {at} failing steps"
+    server.api("POST", "/ledger/verify", {})
+    check_leftovers(server)
