@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "driver/container_options.h"
-#include "driver/engine.h"
+#include "driver/docker.h"
 
 #include <string.h>
 
@@ -20,14 +20,14 @@
 typedef struct {
   const RpDriverContext *context;
   RpContainerOptions options;
-  RpEngine *engine;
+  RpDocker *engine;
 } Container;
 
 static void
 container_close (gpointer self)
 {
   Container *container = self;
-  rp_engine_free (container->engine);
+  rp_docker_free (container->engine);
   rp_container_options_clear (&container->options);
   g_free (container);
 }
@@ -42,7 +42,7 @@ container_open (const RpDriverContext *context, const RpYamlNode *options, GErro
       g_free (container);
       return NULL;
     }
-  container->engine = rp_engine_new (container->options.socket, context->cancelled);
+  container->engine = rp_docker_new (container->options.socket, context->cancelled);
   return container;
 }
 
@@ -139,7 +139,7 @@ listed_name (const json_t *listed)
 static json_t *
 list_ours (Container *container, GError **error)
 {
-  return rp_engine_container_list (container->engine, RP_LABEL_TARGET, container->context->name,
+  return rp_docker_container_list (container->engine, RP_LABEL_TARGET, container->context->name,
                                    error);
 }
 
@@ -149,7 +149,7 @@ static json_t *
 find_image (Container *container, const RpArtifact *artifact, GError **error)
 {
   g_autofree char *reference = image_reference (container, artifact);
-  g_autoptr (json_t) image = rp_engine_image_inspect (container->engine, reference, error);
+  g_autoptr (json_t) image = rp_docker_image_inspect (container->engine, reference, error);
   if (!image || has_digest (image, &artifact->digest))
     return g_steal_pointer (&image);
   g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
@@ -188,7 +188,7 @@ check_container (Container *container, const RpArtifact *artifact, const json_t 
                  GError **error)
 {
   g_autofree char *name = container_name (container, artifact);
-  g_autoptr (json_t) inspected = rp_engine_container_inspect (container->engine, name, error);
+  g_autoptr (json_t) inspected = rp_docker_container_inspect (container->engine, name, error);
   if (!inspected || !check_labels (container, artifact, inspected, name, error))
     return FALSE;
   if (same_id (rp_json_str (inspected, "Image"), rp_json_str (image, "Id")))
@@ -232,7 +232,7 @@ bring_image (Container *container, const RpArtifact *artifact, RpProgress progre
                    "%s is not on this host and there is no registry to pull it from", reference);
       return NULL;
     }
-  if (!rp_engine_image_pull (container->engine, reference, container->options.pull_timeout_ms,
+  if (!rp_docker_image_pull (container->engine, reference, container->options.pull_timeout_ms,
                              progress, user_data, error))
     return NULL;
   return find_image (container, artifact, error);
@@ -263,7 +263,7 @@ make_container (Container *container, const RpArtifact *artifact, GError **error
   g_autofree char *name = container_name (container, artifact);
   g_autoptr (json_t) request = create_request (container, artifact);
   g_autoptr (GError) failure = NULL;
-  if (rp_engine_container_create (container->engine, name, request, &failure)
+  if (rp_docker_container_create (container->engine, name, request, &failure)
       || g_error_matches (failure, RP_ERROR, RP_ERROR_CONFLICT))
     return TRUE; /* there: whether it is ours is checked next */
   g_propagate_error (error, g_steal_pointer (&failure));
@@ -305,7 +305,7 @@ stop_others (Container *container, const char *name, GPtrArray *stopped, GError 
       if (!is_running (listed) || g_str_equal (listed_name (listed), name))
         continue;
       g_ptr_array_add (stopped, g_strdup (listed_id (listed)));
-      if (!rp_engine_container_stop (container->engine, listed_id (listed),
+      if (!rp_docker_container_stop (container->engine, listed_id (listed),
                                      container->options.stop_timeout_ms, error))
         return FALSE;
     }
@@ -319,7 +319,7 @@ start_again (Container *container, GPtrArray *stopped, GError **error)
   for (guint i = 0; i < stopped->len; i++)
     {
       g_autoptr (GError) failure = NULL;
-      if (rp_engine_container_start (container->engine, g_ptr_array_index (stopped, i), &failure))
+      if (rp_docker_container_start (container->engine, g_ptr_array_index (stopped, i), &failure))
         g_prefix_error (error, "what ran before was started again: ");
       else
         g_prefix_error (error,
@@ -336,7 +336,7 @@ container_point (gpointer self, const RpArtifact *artifact, GError **error)
   if (!container_verify (container, artifact, error)
       || !stop_others (container, name, stopped, error))
     return FALSE;
-  if (rp_engine_container_start (container->engine, name, error))
+  if (rp_docker_container_start (container->engine, name, error))
     return TRUE;
   start_again (container, stopped, error);
   return FALSE;
@@ -348,12 +348,12 @@ container_point (gpointer self, const RpArtifact *artifact, GError **error)
 static gboolean
 check_image_of (Container *container, const char *id, const RpDigest *digest, GError **error)
 {
-  g_autoptr (json_t) inspected = rp_engine_container_inspect (container->engine, id, error);
+  g_autoptr (json_t) inspected = rp_docker_container_inspect (container->engine, id, error);
   if (!inspected)
     return FALSE;
   const char *image_id = rp_json_str (inspected, "Image");
   g_autoptr (json_t) image
-      = rp_engine_image_inspect (container->engine, image_id ? image_id : "", error);
+      = rp_docker_image_inspect (container->engine, image_id ? image_id : "", error);
   if (!image)
     return FALSE;
   if (has_digest (image, digest))
@@ -497,7 +497,7 @@ container_probe (gpointer self, GError **error)
       return FALSE;
     }
   g_autoptr (json_t) inspected
-      = rp_engine_container_inspect (container->engine, listed_id (first), error);
+      = rp_docker_container_inspect (container->engine, listed_id (first), error);
   if (!inspected || !check_state (inspected, listed_name (first), error))
     return FALSE;
   return !container->options.probe
@@ -546,7 +546,7 @@ remove_image (Container *container, const json_t *listed, GError **error)
   if (!repository || !digest)
     return TRUE;
   g_autofree char *reference = g_strdup_printf ("%s@%s", repository, digest);
-  if (rp_engine_image_remove (container->engine, reference, &failure)
+  if (rp_docker_image_remove (container->engine, reference, &failure)
       || g_error_matches (failure, RP_ERROR, RP_ERROR_CONFLICT))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&failure));
@@ -566,7 +566,7 @@ container_prune (gpointer self, const RpArtifact *keep, gsize n_keep, GError **e
       gboolean kept = is_kept (listed, keep, n_keep);
       if (is_running (listed) || (kept && !is_replaced (container, list, listed)))
         continue;
-      if (!rp_engine_container_remove (container->engine, listed_id (listed), error))
+      if (!rp_docker_container_remove (container->engine, listed_id (listed), error))
         return FALSE;
       if (!kept && !remove_image (container, listed, error))
         return FALSE;

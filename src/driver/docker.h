@@ -10,37 +10,37 @@
 #include "base/json.h"
 #include "oci/client.h"
 
-typedef struct RpEngine RpEngine;
+typedef struct RpDocker RpDocker;
 
-RpEngine *rp_engine_new (const char *socket_path, const gint *cancelled);
-void rp_engine_free (RpEngine *engine);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpEngine, rp_engine_free)
+RpDocker *rp_docker_new (const char *socket_path, const gint *cancelled);
+void rp_docker_free (RpDocker *engine);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpDocker, rp_docker_free)
 
 /* `reference` is `repository@sha256:…`. The caller's to json_decref(). */
-json_t *rp_engine_image_inspect (RpEngine *engine, const char *reference, GError **error)
+json_t *rp_docker_image_inspect (RpDocker *engine, const char *reference, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 /* Blocks for as long as the engine reports progress or `timeout_ms` is not over. */
-gboolean rp_engine_image_pull (RpEngine *engine, const char *reference, gint64 timeout_ms,
+gboolean rp_docker_image_pull (RpDocker *engine, const char *reference, gint64 timeout_ms,
                                RpProgress progress, gpointer user_data, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 /* A success if it is not there; RP_ERROR_CONFLICT if a container uses it. */
-gboolean rp_engine_image_remove (RpEngine *engine, const char *reference, GError **error)
+gboolean rp_docker_image_remove (RpDocker *engine, const char *reference, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
 /* An array of the containers, running or not, whose label `name` is `value`. */
-json_t *rp_engine_container_list (RpEngine *engine, const char *name, const char *value,
+json_t *rp_docker_container_list (RpDocker *engine, const char *name, const char *value,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
-json_t *rp_engine_container_inspect (RpEngine *engine, const char *container, GError **error)
+json_t *rp_docker_container_inspect (RpDocker *engine, const char *container, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 /* RP_ERROR_CONFLICT if the name is taken. */
-gboolean rp_engine_container_create (RpEngine *engine, const char *name, const json_t *config,
+gboolean rp_docker_container_create (RpDocker *engine, const char *name, const json_t *config,
                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A success if it runs already. */
-gboolean rp_engine_container_start (RpEngine *engine, const char *container, GError **error)
+gboolean rp_docker_container_start (RpDocker *engine, const char *container, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 /* A success if it does not run or is not there. Killed after `timeout_ms`. */
-gboolean rp_engine_container_stop (RpEngine *engine, const char *container, gint64 timeout_ms,
+gboolean rp_docker_container_stop (RpDocker *engine, const char *container, gint64 timeout_ms,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* With its anonymous volumes. A success if it is not there; RP_ERROR_CONFLICT if it runs. */
-gboolean rp_engine_container_remove (RpEngine *engine, const char *container, GError **error)
+gboolean rp_docker_container_remove (RpDocker *engine, const char *container, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

@@ -1,4 +1,4 @@
-#include "driver/engine.h"
+#include "driver/docker.h"
 
 #include "base/error.h"
 
@@ -11,17 +11,17 @@
 #define STOP_GRACE_MS    30000         /* on top of what the container gets */
 #define LINE_LIMIT_BYTES (1024 * 1024) /* of a pull's report */
 
-struct RpEngine {
+struct RpDocker {
   RpHttpClient *http;
   char *socket_path;
   char *base; /* `http://engine/v1.41`; NULL until the engine was asked */
   const gint *cancelled;
 };
 
-RpEngine *
-rp_engine_new (const char *socket_path, const gint *cancelled)
+RpDocker *
+rp_docker_new (const char *socket_path, const gint *cancelled)
 {
-  RpEngine *engine = g_new0 (RpEngine, 1);
+  RpDocker *engine = g_new0 (RpDocker, 1);
   const RpHttpOptions options = { .unix_socket = socket_path };
   engine->http = rp_http_client_new (&options);
   engine->socket_path = g_strdup (socket_path);
@@ -30,7 +30,7 @@ rp_engine_new (const char *socket_path, const gint *cancelled)
 }
 
 void
-rp_engine_free (RpEngine *engine)
+rp_docker_free (RpDocker *engine)
 {
   if (!engine)
     return;
@@ -43,7 +43,7 @@ rp_engine_free (RpEngine *engine)
 /* ---- requests ---- */
 
 static RpHttpResponse *
-send_raw (RpEngine *engine, const RpHttpRequest *request, GError **error)
+send_raw (RpDocker *engine, const RpHttpRequest *request, GError **error)
 {
   g_autoptr (RpHttpResponse) response = rp_http_send (engine->http, request, error);
   if (!response)
@@ -64,7 +64,7 @@ parse_body (const RpHttpResponse *response, const char *what, GError **error)
 
 /* The version to speak: ours, or the engine's oldest if it has given ours up. */
 static gboolean
-choose_version (RpEngine *engine, const json_t *version, GError **error)
+choose_version (RpDocker *engine, const json_t *version, GError **error)
 {
   const char *newest = rp_json_str (version, "ApiVersion");
   const char *oldest = rp_json_str (version, "MinAPIVersion");
@@ -86,7 +86,7 @@ choose_version (RpEngine *engine, const json_t *version, GError **error)
 }
 
 static gboolean
-meet (RpEngine *engine, GError **error)
+meet (RpDocker *engine, GError **error)
 {
   if (engine->base)
     return TRUE;
@@ -111,7 +111,7 @@ typedef struct {
 } Call;
 
 static RpHttpResponse *
-call (RpEngine *engine, const Call *what, GError **error)
+call (RpDocker *engine, const Call *what, GError **error)
 {
   static const char *const json_headers[] = { "Content-Type: application/json", NULL };
   g_autofree char *path = what->path;
@@ -152,7 +152,7 @@ escape (const char *text)
 }
 
 static json_t *
-get (RpEngine *engine, char *path, const char *what, GError **error)
+get (RpDocker *engine, char *path, const char *what, GError **error)
 {
   const Call request = { .method = "GET", .path = path };
   g_autoptr (RpHttpResponse) response = call (engine, &request, error);
@@ -163,7 +163,7 @@ get (RpEngine *engine, char *path, const char *what, GError **error)
 
 /* `also_good`: a status that counts as done (304: nothing to do, 404: not there). */
 static gboolean
-act (RpEngine *engine, const Call *request, const char *what, const int *also_good, GError **error)
+act (RpDocker *engine, const Call *request, const char *what, const int *also_good, GError **error)
 {
   g_autoptr (RpHttpResponse) response = call (engine, request, error);
   if (!response)
@@ -182,7 +182,7 @@ static const int not_modified_not_there[] = { 304, 404, 0 };
 /* ---- images ---- */
 
 json_t *
-rp_engine_image_inspect (RpEngine *engine, const char *reference, GError **error)
+rp_docker_image_inspect (RpDocker *engine, const char *reference, GError **error)
 {
   g_autofree char *escaped = escape (reference);
   return get (engine, g_strdup_printf ("/images/%s/json", escaped), reference, error);
@@ -256,7 +256,7 @@ read_story (const void *data, gsize size, gpointer user_data, GError **error)
 }
 
 static gboolean
-pull (RpEngine *engine, const char *reference, gint64 timeout_ms, PullStory *story, GError **error)
+pull (RpDocker *engine, const char *reference, gint64 timeout_ms, PullStory *story, GError **error)
 {
   g_autofree char *escaped = g_uri_escape_string (reference, NULL, FALSE);
   const Call request = { .method = "POST",
@@ -275,7 +275,7 @@ pull (RpEngine *engine, const char *reference, gint64 timeout_ms, PullStory *sto
 }
 
 gboolean
-rp_engine_image_pull (RpEngine *engine, const char *reference, gint64 timeout_ms,
+rp_docker_image_pull (RpDocker *engine, const char *reference, gint64 timeout_ms,
                       RpProgress progress, gpointer user_data, GError **error)
 {
   PullStory story = { .line = g_string_new (NULL),
@@ -290,7 +290,7 @@ rp_engine_image_pull (RpEngine *engine, const char *reference, gint64 timeout_ms
 }
 
 gboolean
-rp_engine_image_remove (RpEngine *engine, const char *reference, GError **error)
+rp_docker_image_remove (RpDocker *engine, const char *reference, GError **error)
 {
   g_autofree char *escaped = escape (reference);
   const Call request = { .method = "DELETE", .path = g_strdup_printf ("/images/%s", escaped) };
@@ -300,7 +300,7 @@ rp_engine_image_remove (RpEngine *engine, const char *reference, GError **error)
 /* ---- containers ---- */
 
 json_t *
-rp_engine_container_list (RpEngine *engine, const char *name, const char *value, GError **error)
+rp_docker_container_list (RpDocker *engine, const char *name, const char *value, GError **error)
 {
   g_autofree char *label = g_strconcat (name, "=", value, NULL);
   g_autoptr (json_t) filters = json_pack ("{s:[s]}", "label", label);
@@ -316,14 +316,14 @@ rp_engine_container_list (RpEngine *engine, const char *name, const char *value,
 }
 
 json_t *
-rp_engine_container_inspect (RpEngine *engine, const char *container, GError **error)
+rp_docker_container_inspect (RpDocker *engine, const char *container, GError **error)
 {
   g_autofree char *escaped = escape (container);
   return get (engine, g_strdup_printf ("/containers/%s/json", escaped), container, error);
 }
 
 gboolean
-rp_engine_container_create (RpEngine *engine, const char *name, const json_t *config,
+rp_docker_container_create (RpDocker *engine, const char *name, const json_t *config,
                             GError **error)
 {
   g_autofree char *escaped = g_uri_escape_string (name, NULL, FALSE);
@@ -336,7 +336,7 @@ rp_engine_container_create (RpEngine *engine, const char *name, const json_t *co
   /* Podman says "name in use" with 500 in some versions; that it is so is what counts. */
   if (response->status == 500)
     {
-      g_autoptr (json_t) taken = rp_engine_container_inspect (engine, name, NULL);
+      g_autoptr (json_t) taken = rp_docker_container_inspect (engine, name, NULL);
       if (taken)
         response->status = 409;
     }
@@ -344,7 +344,7 @@ rp_engine_container_create (RpEngine *engine, const char *name, const json_t *co
 }
 
 gboolean
-rp_engine_container_start (RpEngine *engine, const char *container, GError **error)
+rp_docker_container_start (RpDocker *engine, const char *container, GError **error)
 {
   g_autofree char *escaped = escape (container);
   const Call request
@@ -353,7 +353,7 @@ rp_engine_container_start (RpEngine *engine, const char *container, GError **err
 }
 
 gboolean
-rp_engine_container_stop (RpEngine *engine, const char *container, gint64 timeout_ms,
+rp_docker_container_stop (RpDocker *engine, const char *container, gint64 timeout_ms,
                           GError **error)
 {
   g_autofree char *escaped = escape (container);
@@ -366,7 +366,7 @@ rp_engine_container_stop (RpEngine *engine, const char *container, gint64 timeou
 }
 
 gboolean
-rp_engine_container_remove (RpEngine *engine, const char *container, GError **error)
+rp_docker_container_remove (RpDocker *engine, const char *container, GError **error)
 {
   g_autofree char *escaped = escape (container);
   const Call request
