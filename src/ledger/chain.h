@@ -1,5 +1,5 @@
-/* The chain of events as it lies in table `event`: its hash, reading it and checking it.  The format is
- * specified in docs/format-ledger.md.  Private to this room.
+/* The chain of events as it lies in table `event`: its hash, reading it and checking it.  The
+ * format is specified in docs/format-ledger.md.  Private to this room.
  */
 #pragma once
 
@@ -30,9 +30,9 @@ void rp_chain_hex (const guint8 hash[RP_EVENT_HASH_SIZE], char out[2 * RP_EVENT_
 
 gboolean rp_chain_head (RpTxn *txn, RpChainHead *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Reads all events in order and checks each against its hash and the one before; `visit` (may be NULL) gets
- * those that are right.  RP_ERROR_CORRUPT names the first that is not, and how.  If `expected_hash` is
- * not NULL, the event `expected_seq` must have that hash. */
+/* Reads all events in order and checks each against its hash and the one before; `visit` (may be
+ * NULL) gets those that are right.  RP_ERROR_CORRUPT names the first that is not, and how.  If
+ * `expected_hash` is not NULL, the event `expected_seq` must have that hash. */
 typedef gboolean (*RpChainVisit) (const RpEvent *event, gpointer user_data, GError **error);
 gboolean rp_chain_walk (RpTxn *txn, gint64 expected_seq, const char *expected_hash,
                         RpChainVisit visit, gpointer user_data, RpLedgerReport *out,

@@ -7,7 +7,8 @@
 
 typedef struct RpCursor RpCursor;
 
-/* RP_ERROR_CORRUPT if there is no such table. Belongs to `txn`, and must be freed before it ends. */
+/* RP_ERROR_CORRUPT if there is no such table. Belongs to `txn`, and must be freed before it
+ * ends. */
 RpCursor *rp_cursor_open (RpTxn *txn, const char *table, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 void rp_cursor_free (RpCursor *cursor);

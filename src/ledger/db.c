@@ -1,16 +1,17 @@
 /* Readers and the writer.
  *
- * One connection writes.  Callers of rp_db_write() queue their jobs; the first that finds no leader becomes
- * it, takes all that wait, runs each in a savepoint of one transaction, commits once (one sync), and wakes
- * them.  Those that came meanwhile are the next group.  So the more callers there are, the fewer syncs
- * each costs, and a single caller waits for nobody.
+ * One connection writes.  Callers of rp_db_write() queue their jobs; the first that finds no
+ * leader becomes it, takes all that wait, runs each in a savepoint of one transaction, commits
+ * once (one sync), and wakes them.  Those that came meanwhile are the next group.  So the more
+ * callers there are, the fewer syncs each costs, and a single caller waits for nobody.
  *
  * Invariants
  *  1. `leader` is set by the thread that owns the writer connection and by nobody else.
- *  2. A job is answered exactly once, after the commit (or its failure) of its group, and its caller's
- *     memory is not touched after that.
+ *  2. A job is answered exactly once, after the commit (or its failure) of its group, and its
+ *     caller's memory is not touched after that.
  *  3. Readers each own a connection from `idle` while they read; it goes back when they are done.
- *  4. In memory there is no second view of the data: readers take `memory_lock`, as the leader does.
+ *  4. In memory there is no second view of the data: readers take `memory_lock`, as the leader
+ *     does.
  */
 #include "ledger/db.h"
 
@@ -22,8 +23,8 @@
 
 #define GROUP_MAX 256 /* jobs a commit: bounds how long the first waits for the last */
 
-/* A write-ahead log of this many pages (4 KiB each) is copied into the database after a commit; beyond the
- * second number readers are made to wait a moment, so that the log can start anew. */
+/* A write-ahead log of this many pages (4 KiB each) is copied into the database after a commit;
+ * beyond the second number readers are made to wait a moment, so that the log can start anew. */
 #define WAL_CHECKPOINT_PAGES 1000
 #define WAL_RESTART_PAGES 8000
 #define WAL_RESTART_WAIT_MS 200
@@ -120,7 +121,8 @@ run_job (RpDb *db, Job *job)
   return transaction_is_open (db) && undo_job (job);
 }
 
-/* The group's transaction is gone: so is what its jobs did. Each is told why, its own error first. */
+/* The group's transaction is gone: so is what its jobs did. Each is told why, its own error
+ * first. */
 static void
 fail_group (RpDb *db, GPtrArray *group, const GError *cause)
 {
@@ -195,9 +197,9 @@ run_group (RpDb *db, GPtrArray *group)
     call_hooks (group);
 }
 
-/* Copies the log into the database while it is short.  If readers kept it from starting anew until it
- * is long, waits a moment for them: new ones then read the database itself.  What a single long reader
- * keeps is bounded by how long it reads. */
+/* Copies the log into the database while it is short.  If readers kept it from starting anew
+ * until it is long, waits a moment for them: new ones then read the database itself.  What a
+ * single long reader keeps is bounded by how long it reads. */
 static void
 keep_log_short (RpDb *db)
 {

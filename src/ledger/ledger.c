@@ -154,8 +154,8 @@ insert_event (RpTxn *txn, const RpChainHead *head, const RpEvent *event, GError 
                       event->kind, body, head->hash, sizeof head->hash, hash, sizeof hash);
 }
 
-/* The head is read each time (one step down the right edge of the tree): a copy in memory would have to be
- * undone with every savepoint. */
+/* The head is read each time (one step down the right edge of the tree): a copy in memory would
+ * have to be undone with every savepoint. */
 gboolean
 rp_ledger_append (RpLedger *ledger, RpTxn *txn, const char *actor, const char *kind, json_t *body,
                   gint64 *out_seq, GError **error)

@@ -5,9 +5,9 @@
  *   hash = SHA-256 ("repoint-event-1" LF prev-hex LF seq LF at_us LF actor LF kind LF body LF)
  * with `prev` of event 1 being 64 zeros, `at_us` decimal, `body` the canonical JSON text.
  *
- * The only way to change a projection is to append an event whose apply function does it, in the same
- * transaction, live as in rebuild; so an apply function takes everything from the event (never the
- * clock, never a random number) and is deterministic.
+ * The only way to change a projection is to append an event whose apply function does it, in the
+ * same transaction, live as in rebuild; so an apply function takes everything from the event
+ * (never the clock, never a random number) and is deterministic.
  */
 #pragma once
 
@@ -34,8 +34,8 @@ typedef struct {
 
 typedef struct RpLedger RpLedger;
 
-/* Makes the tables where they are missing. `projectors` (NULL-ended) must outlive the ledger; `db` is
- * borrowed and must too. */
+/* Makes the tables where they are missing. `projectors` (NULL-ended) must outlive the ledger;
+ * `db` is borrowed and must too. */
 RpLedger *rp_ledger_open (RpDb *db, const RpProjector *const *projectors, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 void rp_ledger_close (RpLedger *ledger);
@@ -48,9 +48,9 @@ gboolean rp_ledger_append (RpLedger *ledger, RpTxn *txn, const char *actor, cons
                            json_t *body, gint64 *out_seq, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
-/* {"events":[{"seq","at","at_us","actor","kind","body","prev","hash"}…], "head":{"seq","hash"}}: those after
- * `after`, oldest first, at most `limit` (RP_ERROR_INVALID below 1); kind_prefix may be NULL.  It has all
- * that the hash is made of, so that a reader can prove it. */
+/* {"events":[{"seq","at","at_us","actor","kind","body","prev","hash"}…], "head":{"seq","hash"}}:
+ * those after `after`, oldest first, at most `limit` (RP_ERROR_INVALID below 1); kind_prefix may
+ * be NULL.  It has all that the hash is made of, so that a reader can prove it. */
 json_t *rp_ledger_list (RpLedger *ledger, gint64 after, gint64 limit, const char *kind_prefix,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -62,8 +62,9 @@ typedef struct {
 
 /* Recomputes the whole chain, then replays it into a scratch database and compares every projection
  * table row by row.  RP_ERROR_CORRUPT names the first event or row that is wrong and how.  When
- * `expected_hash` is not NULL, the event `expected_seq` must have that hash (so that a cut-off tail or a
- * rewritten chain is found by whoever kept a head). Blocking; a reader's snapshot, so writers go on. */
+ * `expected_hash` is not NULL, the event `expected_seq` must have that hash (so that a cut-off
+ * tail or a rewritten chain is found by whoever kept a head). Blocking; a reader's snapshot, so
+ * writers go on. */
 gboolean rp_ledger_verify (RpLedger *ledger, gint64 expected_seq, const char *expected_hash,
                            RpLedgerReport *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -71,7 +72,7 @@ gboolean rp_ledger_verify (RpLedger *ledger, gint64 expected_seq, const char *ex
 gboolean rp_ledger_rebuild (RpLedger *ledger, RpLedgerReport *out, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
-/* `notify` is called after each durable commit that appended, with the highest sequence, on the committing
- * thread and without any lock held; it must be quick. One listener. */
+/* `notify` is called after each durable commit that appended, with the highest sequence, on the
+ * committing thread and without any lock held; it must be quick. One listener. */
 void rp_ledger_set_listener (RpLedger *ledger, void (*notify) (gint64 seq, gpointer user_data),
                              gpointer user_data);

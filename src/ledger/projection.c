@@ -52,7 +52,8 @@ rp_projection_apply (RpProjectors projectors, RpTxn *txn, const RpEvent *event, 
   return TRUE;
 }
 
-/* Both copies are read in the same order, so the first difference is a row that one of them lacks. */
+/* Both copies are read in the same order, so the first difference is a row that one of them
+ * lacks. */
 static gboolean
 compare_table (const char *table, RpTxn *live, RpTxn *replayed, GError **error)
 {

@@ -1,4 +1,5 @@
-/* Projections as a whole: making, emptying, feeding and comparing their tables.  Private to this room. */
+/* Projections as a whole: making, emptying, feeding and comparing their tables.  Private to this
+ * room. */
 #pragma once
 
 #include "ledger/ledger.h"

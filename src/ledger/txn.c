@@ -12,7 +12,8 @@ statement_release (RpStatement *statement)
   sqlite3_clear_bindings (statement->handle);
 }
 
-/* Leaves no statement half-run (an open cursor would keep the snapshot) nor holding a caller's bytes. */
+/* Leaves no statement half-run (an open cursor would keep the snapshot) nor holding a caller's
+ * bytes. */
 typedef RpStatement BoundStatement;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BoundStatement, statement_release)
 

@@ -12,9 +12,9 @@ struct RpRegistry
   RpStore *store;
   RpLedger *ledger;
   RpDb *db;
-  /* Held for reading from before bytes are made durable until they are recorded, and for writing while a
-   * damaged blob is looked at again and quarantined: so that a good copy that was just pushed is never taken for
-   * the bad one that it replaced. */
+  /* Held for reading from before bytes are made durable until they are recorded, and for writing
+   * while a damaged blob is looked at again and quarantined: so that a good copy that was just
+   * pushed is never taken for the bad one that it replaced. */
   GRWLock bytes_lock;
 };
 
@@ -33,7 +33,8 @@ gboolean rp_registry_is_damaged (RpTxn *txn, const RpDigest *digest, gboolean *o
 gboolean rp_registry_note_verified (RpTxn *txn, const RpDigest *digest, gint64 at_us,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Looks again at a blob that seemed damaged.  If it is, moves it to quarantine, appends blob.damaged and
- * sets *out_found to what the bytes are (g_free()); if it is right or gone, sets it to NULL. */
+/* Looks again at a blob that seemed damaged.  If it is, moves it to quarantine, appends
+ * blob.damaged and sets *out_found to what the bytes are (g_free()); if it is right or gone, sets
+ * it to NULL. */
 gboolean rp_registry_condemn (RpRegistry *registry, const RpDigest *digest, char **out_found,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;

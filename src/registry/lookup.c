@@ -66,7 +66,8 @@ ambiguous (const Find *find, const RpRows *rows, GError **error)
   return FALSE;
 }
 
-/* `g` comes right after the last hex digit, so that [prefix, prefix g) is all that begins with it. */
+/* `g` comes right after the last hex digit, so that [prefix, prefix g) is all that begins with
+ * it. */
 static gboolean
 find_candidates (RpTxn *txn, gpointer user_data, GError **error)
 {

@@ -5,8 +5,9 @@
 
 #include "base/json.h"
 
-/* `verified` is no projection: it holds observations (when a blob was last hashed), which no event tells. It is
- * made here and is not in the list below, so that neither verify nor rebuild touches it. */
+/* `verified` is no projection: it holds observations (when a blob was last hashed), which no
+ * event tells. It is made here and is not in the list below, so that neither verify nor rebuild
+ * touches it. */
 static const char schema[]
     = "CREATE TABLE IF NOT EXISTS repository ("
       "  name TEXT PRIMARY KEY,"

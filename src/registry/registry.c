@@ -122,8 +122,8 @@ record_damage (RpTxn *txn, gpointer user_data, GError **error)
                               NULL, error);
 }
 
-/* The digest that the bytes in the store have, or that they cannot be read; NULL if they are what they should be
- * or there are none. */
+/* The digest that the bytes in the store have, or that they cannot be read; NULL if they are what
+ * they should be or there are none. */
 static gboolean
 look_again (RpRegistry *registry, const RpDigest *digest, char **out_found, GError **error)
 {

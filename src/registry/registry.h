@@ -1,10 +1,10 @@
 /* An OCI registry over a store and a ledger.  Not HTTP: the server calls this and renders.
  *
- * Repositories come into being with their first blob or manifest.  A blob belongs to a repository that
- * pushed or mounted it; elsewhere it does not exist.  Tags are write-once.  Every change is a ledger
- * event, appended only after the bytes are durable:
- *   blob.added {repository, digest, size, from?}     manifest.added {repository, digest, size, media_type, …}
- *   tag.created {repository, tag, digest}            blob.damaged {digest, found}
+ * Repositories come into being with their first blob or manifest.  A blob belongs to a repository
+ * that pushed or mounted it; elsewhere it does not exist.  Tags are write-once.  Every change is
+ * a ledger event, appended only after the bytes are durable:
+ *   blob.added {repository, digest, size, from?}     tag.created {repository, tag, digest}
+ *   manifest.added {repository, digest, size, …}     blob.damaged {digest, found}
  * All functions are thread-safe and block.  `actor` is who is recorded.
  */
 #pragma once
@@ -33,7 +33,8 @@ int rp_registry_blob_open (RpRegistry *registry, const char *repository, const R
 gboolean rp_registry_blob_commit (RpRegistry *registry, const char *repository, RpUpload *upload,
                                   const RpDigest *expected, const char *actor, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
-/* `from` NULL: from anywhere. *out_mounted is FALSE if nobody there has it (start an upload then). */
+/* `from` NULL: from anywhere. *out_mounted is FALSE if nobody there has it (start an upload
+ * then). */
 gboolean rp_registry_blob_mount (RpRegistry *registry, const char *repository, const char *from,
                                  const RpDigest *digest, const char *actor, gboolean *out_mounted,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -49,10 +50,11 @@ typedef struct {
 void rp_manifest_info_clear (RpManifestInfo *info);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RpManifestInfo, rp_manifest_info_clear)
 
-/* `reference` is a tag or a digest. Refuses with RP_ERROR_MANIFEST_BLOB_UNKNOWN (all that is missing, by digest)
- * unless the repository has the whole of what the manifest names; RP_ERROR_TAG_IMMUTABLE if the tag
- * names another digest: the text says tag, existing and pushed digest, since when, and what to do. Both happen in
- * the transaction of the record. Idempotent for the same bytes. */
+/* `reference` is a tag or a digest. Refuses with RP_ERROR_MANIFEST_BLOB_UNKNOWN (all that is
+ * missing, by digest) unless the repository has the whole of what the manifest names;
+ * RP_ERROR_TAG_IMMUTABLE if the tag names another digest: the text says tag, existing and pushed
+ * digest, since when, and what to do. Both happen in the transaction of the record. Idempotent
+ * for the same bytes. */
 gboolean rp_registry_manifest_put (RpRegistry *registry, const char *repository,
                                    const char *reference, const char *media_type, const void *data,
                                    gsize size, const char *actor, RpManifestInfo *out,
@@ -62,8 +64,8 @@ gboolean rp_registry_manifest_get (RpRegistry *registry, const char *repository,
                                    const char *reference, RpManifestInfo *out, GBytes **out_bytes,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* {"name":…,"tags":[…]} of at most `limit` (-1: all) tags after `last` (exclusive; may be NULL), in ASCII order.
- * *out_more tells whether there are more. RP_ERROR_NAME_UNKNOWN. */
+/* {"name":…,"tags":[…]} of at most `limit` (-1: all) tags after `last` (exclusive; may be
+ * NULL), in ASCII order. *out_more tells whether there are more. RP_ERROR_NAME_UNKNOWN. */
 json_t *rp_registry_tags (RpRegistry *registry, const char *repository, gint64 limit,
                           const char *last, gboolean *out_more, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
@@ -88,20 +90,21 @@ typedef enum {
 typedef struct {
   guint blobs;
   guint64 size_bytes;
-  gint64 oldest_verified_at_us; /* the least recent verification among the blobs; 0: one never was */
-  GPtrArray *problems;          /* char *: one line each, naming the digest: `missing`, `damaged` … */
+  gint64 oldest_verified_at_us; /* the least recent among the blobs; 0: one never was */
+  GPtrArray *problems;          /* char *: a line each, naming the digest: `missing`, … */
 } RpVerifyReport;
 void rp_verify_report_clear (RpVerifyReport *report);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RpVerifyReport, rp_verify_report_clear)
 
-/* A blob found damaged is quarantined and recorded (blob.damaged); it is a problem in the report, not an
- * error.  An error is only what kept us from looking. */
+/* A blob found damaged is quarantined and recorded (blob.damaged); it is a problem in the report,
+ * not an error.  An error is only what kept us from looking. */
 gboolean rp_registry_verify (RpRegistry *registry, const char *repository, const RpDigest *digest,
                              RpVerifyMode mode, RpVerifyReport *out, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
-/* Digests of manifests (all repositories) that begin with `prefix` (`sha256:9f2c…` or bare hex of at least 4):
- * RP_ERROR_NOT_FOUND, RP_ERROR_AMBIGUOUS listing the candidates with their repositories. */
+/* Digests of manifests (all repositories) that begin with `prefix` (`sha256:9f2c…` or bare hex of
+ * at least 4): RP_ERROR_NOT_FOUND, RP_ERROR_AMBIGUOUS listing the candidates with their
+ * repositories. */
 gboolean rp_registry_find_digest (RpRegistry *registry, const char *prefix, RpDigest *out,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* [{"repository","media_type","size","tags":[…],"at"}…] of a manifest or blob digest. */

@@ -1,6 +1,6 @@
-/* Looking at the whole of an artifact.  A walk over manifests (always read and hashed: they are small)
- * collects what must be there; then each blob is looked at.  Whatever is wrong becomes a line in the
- * report and the walk goes on, so that one look tells all there is to push again.
+/* Looking at the whole of an artifact.  A walk over manifests (always read and hashed: they are
+ * small) collects what must be there; then each blob is looked at.  Whatever is wrong becomes a
+ * line in the report and the walk goes on, so that one look tells all there is to push again.
  */
 #include "registry/registry.h"
 
@@ -252,7 +252,8 @@ note_all (RpTxn *txn, gpointer user_data, GError **error)
   return TRUE;
 }
 
-/* A manifest was hashed just now in either mode; a blob of which nothing is known counts as never. */
+/* A manifest was hashed just now in either mode; a blob of which nothing is known counts as
+ * never. */
 static gboolean
 find_oldest (RpTxn *txn, gpointer user_data, GError **error)
 {

@@ -338,25 +338,15 @@ typedef struct {
   RpTxnFunc func;
   gpointer user_data;
   gboolean ok;
-  GThread *ran_on;
   GError *error;
 } Call;
-
-static gboolean
-run_and_note (RpTxn *txn, gpointer user_data, GError **error)
-{
-  Call *call = user_data;
-
-  call->ran_on = g_thread_self ();
-  return call->func (txn, call->user_data, error);
-}
 
 static gpointer
 call_write (gpointer data)
 {
   Call *call = data;
 
-  call->ok = rp_db_write (call->db, run_and_note, call, &call->error);
+  call->ok = rp_db_write (call->db, call->func, call->user_data, &call->error);
   return NULL;
 }
 
@@ -564,13 +554,15 @@ static void
 a_full_database_is_no_space_and_loses_nothing (void **state)
 {
   Fixture *fixture = *state;
+  static const char few[] = "PRAGMA max_page_count = 20";
+  static const char many[] = "PRAGMA max_page_count = 100000";
   ItemJob small[] = { { .key = "a" }, { .key = "b" } }, large = { .key = "large" };
   Call calls[] = { { .db = fixture->db, .func = insert_item, .user_data = &small[0] },
                    { .db = fixture->db, .func = insert_large, .user_data = &large },
                    { .db = fixture->db, .func = insert_item, .user_data = &small[1] } };
 
   put_item (fixture->db, "before", 1);
-  assert_true (rp_db_write (fixture->db, limit_pages, (gpointer) "PRAGMA max_page_count = 20", NULL));
+  assert_true (rp_db_write (fixture->db, limit_pages, (gpointer)few, NULL));
   call_together (fixture->db, calls, G_N_ELEMENTS (calls));
   assert_false (calls[1].ok);
   assert_true (g_error_matches (calls[1].error, RP_ERROR, RP_ERROR_NO_SPACE));
@@ -579,7 +571,7 @@ a_full_database_is_no_space_and_loses_nothing (void **state)
   for (guint i = 0; i < G_N_ELEMENTS (calls); i++)
     g_clear_error (&calls[i].error);
 
-  assert_true (rp_db_write (fixture->db, limit_pages, (gpointer) "PRAGMA max_page_count = 100000", NULL));
+  assert_true (rp_db_write (fixture->db, limit_pages, (gpointer)many, NULL));
   assert_true (rp_db_write (fixture->db, insert_large, &large, NULL));
 }
 

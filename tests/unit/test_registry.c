@@ -996,11 +996,11 @@ push_and_read (gpointer data)
     {
       g_autofree char *text = g_strdup_printf ("blob %d of %p", i, (void *)g_thread_self ());
       g_autoptr (GError) error = NULL;
-      g_auto (RpVerifyReport) report = { 0 };
       RpDigest digest = digest_of (text);
       guint64 size;
 
-      if (!push_blob_to (fixture, REPO, text, &error) || !push_blob_to (fixture, REPO, "shared", &error)
+      if (!push_blob_to (fixture, REPO, text, &error)
+          || !push_blob_to (fixture, REPO, "shared", &error)
           || !rp_registry_blob_stat (fixture->registry, REPO, &digest, &size, &error))
         g_error ("%s", error->message);
     }
