@@ -139,13 +139,22 @@ def vague_names(path):
     return []
 
 
+# What the tables of routes and of verbs hold.
+TABLE_ENTRY = re.compile(r"RpRequest \*\w*, GError \*\*\w*|RpCli \*\w*, char \*\*\w*, GError \*\*\w*")
+
+
 def unchecked_results(path, text):
     """Prototypes of headers whose last parameter is a GError **: their result must not be dropped."""
-    code = re.sub(r"^\s*#(?:[^\n\\]|\\.)*", "", blank(text), flags=re.M | re.S)
+    code = re.sub(r"^[ \t]*#(?:[^\n\\]|\\.)*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), blank(text),
+                  flags=re.M | re.S)
     out = []
     for match in re.finditer(r"(?:^|[;}])\s*((?:const\s+)?\w+\s+\**\s*(rp_\w+)\s*\(([^;{}]*?)\)([^;(){}]*(?:\([^()]*\))?[^;{}]*));",
                              code):
         whole, name, parameters, tail = match.groups()
+        if re.search(r"lways returns FALSE\.?\s*\*/\s*$", text[:match.start(1)]):
+            continue  # it only fills in an error
+        if TABLE_ENTRY.fullmatch(" ".join(parameters.split())):
+            continue  # called through its table, which no attribute reaches
         if whole.startswith(("typedef", "void ")) or not re.search(r"GError\s*\*\*\s*\w*\s*$", parameters):
             continue
         if "G_GNUC_WARN_UNUSED_RESULT" not in tail:

@@ -205,6 +205,7 @@ def test_unchecked_results_can_fail():
     assert rules.unchecked_results("x.h", bad)
     good = head + ("gboolean rp_x (GError **error)\n    G_GNUC_WARN_UNUSED_RESULT;\n"
                    "gboolean rp_fail (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);\n"
+                   "/* Always returns FALSE. */\ngboolean rp_y (int a, GError **error);\n"
                    "typedef gboolean (*RpFunc) (gpointer data, GError **error);\n")
     assert rules.unchecked_results("x.h", good) == []
 
