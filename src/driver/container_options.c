@@ -29,6 +29,16 @@ is_port (const char *text)
          && g_ascii_strtoull (text, NULL, 10) >= 1 && g_ascii_strtoull (text, NULL, 10) <= 65535;
 }
 
+/* Nothing (all addresses), `127.0.0.1`, `[::1]` */
+static gboolean
+parse_address (const char *text, char **out)
+{
+  gsize length = strlen (text);
+  gboolean bracketed = length > 2 && text[0] == '[' && text[length - 1] == ']';
+  *out = bracketed ? g_strndup (text + 1, length - 2) : g_strdup (text);
+  return length == 0 || g_hostname_is_ip_address (*out);
+}
+
 static gboolean
 add_port (json_t *bindings, json_t *exposed, const char *text)
 {
@@ -41,12 +51,12 @@ add_port (json_t *bindings, json_t *exposed, const char *text)
     return FALSE;
   *container++ = '\0';
   char *host = strrchr (copy, ':');
-  const char *address = host ? copy : "";
+  g_autofree char *address = NULL;
   if (host)
     *host++ = '\0';
   else
     host = copy;
-  if (!is_port (host) || !is_port (container)
+  if (!parse_address (host > copy ? copy : "", &address) || !is_port (host) || !is_port (container)
       || (protocol && !g_str_equal (protocol, "tcp") && !g_str_equal (protocol, "udp")))
     return FALSE;
   g_autofree char *key = g_strdup_printf ("%s/%s", container, protocol ? protocol : "tcp");
