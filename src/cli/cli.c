@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -348,6 +349,18 @@ print_usage (const Chosen *chosen)
     fprintf (stderr, "usage: repoint %s [OPTION...] %s\n", path, chosen->verb->args);
 }
 
+/* An answer that did not get out is no success: `repoint … > /full/disk`. */
+static gboolean
+check_output (void)
+{
+  gboolean failed_before = ferror (stdout) != 0;
+  if (fflush (stdout) == 0 && !failed_before)
+    return TRUE;
+  fprintf (stderr, "repoint: the output could not be written: %s\n",
+           failed_before ? "an earlier write failed" : g_strerror (errno));
+  return FALSE;
+}
+
 int
 rp_cli_main (const RpVerb *verbs, int argc, char **argv)
 {
@@ -367,7 +380,7 @@ rp_cli_main (const RpVerb *verbs, int argc, char **argv)
       if (g_error_matches (error, RP_ERROR, RP_ERROR_USAGE))
         print_usage (&chosen);
     }
-  if (fflush (stdout) != 0 && status == RP_EXIT_OK)
+  if (!check_output () && status == RP_EXIT_OK)
     status = RP_EXIT_FAILED;
   rp_api_free (cli.api);
   g_strfreev (cli.command);

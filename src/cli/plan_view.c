@@ -36,7 +36,7 @@ or_dash (const char *text)
 static void
 field (const RpTerm *out, const char *name, const char *text)
 {
-  fprintf (out->stream, "  %-8s", name);
+  fprintf (out->stream, "  %-9s", name);
   rp_term_text (out, RP_STYLE_PLAIN, text);
   fputc ('\n', out->stream);
 }
