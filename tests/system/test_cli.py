@@ -293,7 +293,7 @@ def test_deploy_shows_the_plan_moves_by_compare_and_set_and_waits(moving):
     assert [query.partition("&")[0] for query in polls] == ["after=0", "after=10", "after=11"]
 
 
-def test_r22_the_loser_of_a_race_is_told(moving):
+def test_the_loser_of_a_race_is_told(moving):
     moving.on("POST", f"{PRODUCTION}/revisions",
               (409, error("moved", "bob@desk moved it to revision 7 a second ago: outage")))
     result = repoint.run_cli("rollout", "undo", "shop/production", server=moving).exits(4)
@@ -365,7 +365,7 @@ def test_a_failed_rollout(moving):
 
 
 @pytest.mark.parametrize("kind,exit_status", [("auto-rollback", 10), ("rollback", 9)])
-def test_r42_rolled_back_is_told_from_failed(moving, kind, exit_status):
+def test_rolled_back_is_told_from_failed(moving, kind, exit_status):
     failed = revision(7, "1.2", outcome="failed", outcome_reason="probe says 500", rolled_back_by=8)
     after = revision(8, "1.1", kind=kind, actor="bob@desk")
     moving.on("GET", f"{PRODUCTION}/status", (200, status(12, after, target("preparing", 8))))
@@ -423,7 +423,7 @@ def test_what_a_plan_asks_for(moving, args, body):
     assert moving.requests("POST", f"{PRODUCTION}/revisions") == []
 
 
-def test_r24_a_plan_names_version_commit_build_and_when_it_ran(moving):
+def test_a_plan_names_version_commit_build_and_when_it_ran(moving):
     moving.on("POST", f"{PRODUCTION}/plan",
               (200, plan("rollback", restores=5, skipped=[
                   {"revision": 4, "version": "1.1", "why": "was rolled back by 5"}])))
@@ -573,7 +573,7 @@ READY = {"app": "shop", "environment": "production", "window": 3, "ready": False
      "local_on": [], "not_local_on": ["web-1"], "items": []}]}
 
 
-def test_r09_ready_is_red_for_a_missing_layer(script):
+def test_ready_is_red_for_a_missing_layer(script):
     script.on("GET", f"{PRODUCTION}/ready", (200, READY))
     script.on("GET", "/api/v1/apps", (200, {"apps": [
         {"name": "shop", "environments": [{"name": "production"}]}]}))
@@ -626,7 +626,7 @@ def test_build_tells_the_command_where_to_push(buildable):
         "source": {"commit": "abc123", "build": "7"}}
 
 
-def test_r02_a_recorded_commit_runs_nothing(buildable, tmp_path):
+def test_a_recorded_commit_runs_nothing(buildable, tmp_path):
     buildable.on("GET", "/api/v1/apps/shop/releases", (200, {"releases": [release(1)]}))
     result = repoint.run_cli("build", "shop", "--commit", "abc123", "-o", "json", "--", "touch",
                              tmp_path / "ran", server=buildable).ok()
