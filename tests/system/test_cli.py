@@ -729,3 +729,29 @@ def test_exit_statuses_of_the_manual_are_those_of_the_header():
     statuses = set(re.findall(r"RP_EXIT_[A-Z_]+ = (\d+)", header))
     page = (MAN / "repoint.1.scd").read_text().partition("# EXIT STATUS")[2].partition("\n# ")[0]
     assert set(re.findall(r"^\*(\d+)\*", page, re.M)) == statuses
+
+
+# Completion
+
+def complete(script, line):
+    """What bash would offer for `line`."""
+    words = line.split(" ")
+    program = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }; '
+               '_repoint; printf "%s\\n" "${COMPREPLY[@]}"')
+    path = f"{Path(repoint.binary()).parent}:{os.environ['PATH']}"
+    done = subprocess.run(["bash", "-c", program, "bash", TOP / "share" / "completions" / "repoint.bash",
+                           *words], capture_output=True, text=True, check=True,
+                          env={**os.environ, "PATH": path, "REPOINT_SERVER": script.url})
+    return set(done.stdout.split())
+
+
+def test_completion(script):
+    script.on("GET", "/api/v1/apps", (200, {"apps": [{"name": "shop", "environments": [
+        {"name": "staging", "targets": []}, {"name": "production", "targets": []}]}]}))
+    assert complete(script, "repoint ") == set(verb_table())
+    assert complete(script, "repoint rol") == {"rollout"}
+    assert complete(script, "repoint rollout ") == {"history", "status", "undo"}
+    assert complete(script, "repoint rollout undo --to") == {"--to-revision"}
+    assert complete(script, "repoint deploy --exp") == {"--expect-revision"}
+    assert complete(script, "repoint deploy s") == {"shop/staging", "shop/production"}
+    assert complete(script, "repoint rollout undo shop/p") == {"shop/production"}
