@@ -3,6 +3,10 @@
 
 /* clang-format off */
 static const RpVerb verbs[] = {
+  { "serve", "Run the server: registry, ledger and engine",
+    "", rp_serve_options, rp_serve_run, NULL },
+  { "agent", "Run beside targets and make them follow their pointers",
+    "", rp_agent_options, rp_agent_run_verb, rp_agent_verbs },
   { "apply", "Declare an app, its components, environments and targets",
     "", rp_apply_options, rp_apply_run, NULL },
   { "app", "Look at apps",
@@ -23,6 +27,8 @@ static const RpVerb verbs[] = {
     "[APP/ENV|APP]", rp_ready_options, rp_ready_run, NULL },
   { "trace", "Show where a digest lies, what contains it and where it runs",
     "DIGEST", rp_trace_options, rp_trace_run, NULL },
+  { "ledger", "Prove, rebuild and list what happened",
+    "", NULL, NULL, rp_ledger_verbs },
   { "version", "Show the versions of this program and of the server",
     "", NULL, rp_version_run, NULL },
   { "help", "Show what a verb does",

@@ -9,6 +9,11 @@
 
 #define RP_DECLARE_GROUP(name) extern const RpVerb rp_##name##_verbs[]
 
+RP_DECLARE_VERB (serve);
+/* rp_agent_run() is the agent itself. */
+extern const GOptionEntry rp_agent_options[];
+gboolean rp_agent_run_verb (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+RP_DECLARE_GROUP (agent);
 RP_DECLARE_VERB (apply);
 RP_DECLARE_GROUP (app);
 RP_DECLARE_GROUP (release);
@@ -19,5 +24,6 @@ RP_DECLARE_GROUP (rollout);
 RP_DECLARE_VERB (plan);
 RP_DECLARE_VERB (ready);
 RP_DECLARE_VERB (trace);
+RP_DECLARE_GROUP (ledger);
 RP_DECLARE_VERB (help);
 gboolean rp_version_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;
