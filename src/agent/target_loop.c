@@ -639,9 +639,9 @@ plan_undo (RpTargetLoop *loop, const RpUndoRequest *request, RpUndo *undo, json_
       undo->has_from_digest = TRUE;
       undo->from_digest = seen.digest;
     }
-  undo->actor = request->actor != NULL ? g_utf8_make_valid (request->actor, -1) : NULL;
-  undo->cause = request->cause != NULL ? g_utf8_make_valid (request->cause, -1)
-                                       : derive_cause (loop, undo);
+  undo->actor = rp_report_text (request->actor);
+  undo->cause
+      = request->cause != NULL ? rp_report_text (request->cause) : derive_cause (loop, undo);
   return TRUE;
 }
 
