@@ -32,6 +32,7 @@ typedef struct {
 struct RpTargetLoop {
   RpTargetLoopOptions options;
   const char *name;
+  RpDriverContext context; /* the driver borrows it */
   gpointer driver;
   RpKeeper *keeper;
   RpTargetState *state;
@@ -63,21 +64,21 @@ static gboolean
 open_driver (RpTargetLoop *loop, GError **error)
 {
   const RpTargetLoopOptions *options = &loop->options;
-  RpDriverContext context = { .name = loop->name,
-                              .state_dir = options->target->state_dir,
-                              .store = options->store,
-                              .client = options->client,
-                              .registry = options->config->registry,
-                              .cancelled = &loop->cancelled };
   const RpYamlNode *node = options->target->options != NULL ? options->target->options
                                                             : options->target->node;
 
+  loop->context = (RpDriverContext){ .name = loop->name,
+                                     .state_dir = options->target->state_dir,
+                                     .store = options->store,
+                                     .client = options->client,
+                                     .registry = options->config->registry,
+                                     .cancelled = &loop->cancelled };
   if (!rp_dir_make (options->target->state_dir, 0700, error))
     return FALSE;
   if (options->target->options == NULL)
     return rp_yaml_error (node, error, "options: absent; the driver %s needs them",
                           options->target->driver);
-  loop->driver = options->ops->open (&context, node, error);
+  loop->driver = options->ops->open (&loop->context, node, error);
   return loop->driver != NULL;
 }
 
