@@ -245,7 +245,7 @@ set_no_known_good (const RpMoveRequest *request, const RpDecision *move, GError 
       g_string_append_printf (looked, "%srevision %" G_GINT64_FORMAT " (%s): %s",
                               i == 0 ? "" : "; ", passed->revision, passed->version, passed->why);
     }
-  g_set_error (error, RP_ERROR, RP_ERROR_BLOCKED,
+  g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
                "%s/%s has no known good release to go back to; looked at: %s. Name one with"
                " --to-revision N, or deploy another release",
                request->app, request->environment,

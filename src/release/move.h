@@ -40,8 +40,8 @@ void rp_decision_free (RpDecision *move);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpDecision, rp_decision_free)
 
 /* RP_ERROR_MOVED if the pointer is not where it is expected to be: the text says who moved it, when, from and to
- * what, and why; RP_ERROR_NOT_FOUND, RP_ERROR_AMBIGUOUS, RP_ERROR_INVALID; RP_ERROR_BLOCKED where there is nothing
- * to go to. */
+ * what, and why; RP_ERROR_NOT_FOUND (of what was named, or of a known good release), RP_ERROR_AMBIGUOUS,
+ * RP_ERROR_INVALID; RP_ERROR_BLOCKED where it must not or need not go. */
 RpDecision *rp_move_decide (RpTxn *txn, const RpMoveRequest *request, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 

@@ -48,7 +48,7 @@ test_undo_twice (void **unused)
   assert_null (shop_try_move (shop, "production", ROLLBACK, NULL, 0, RP_ANY_REVISION, &error));
   check_contains (error->message, "no known good release to go back to; looked at: revision 4 (v2): was rolled back from, by revision 5");
   check_contains (error->message, "--to-revision");
-  check_fails (FALSE, RP_ERROR_BLOCKED);
+  check_fails (FALSE, RP_ERROR_NOT_FOUND);
 
   /* any earlier revision can be named all the same, and the plan says what it is */
   RpMoveRequest request = { .app = "shop", .environment = "production", .kind = ROLLBACK,
@@ -86,7 +86,7 @@ test_refusals (void **unused)
     { 0, "production", DEPLOY, "v1", 1, RP_ANY_REVISION, RP_ERROR_INVALID, "to_revision is for a rollback" },
     { 0, "staging", RP_KIND_PROMOTE, NULL, 0, RP_ANY_REVISION, RP_ERROR_INVALID, "staging is the first environment" },
     { 0, "production", RP_KIND_PROMOTE, NULL, 0, RP_ANY_REVISION, RP_ERROR_BLOCKED, "nothing was ever deployed to shop/staging" },
-    { 1, "production", ROLLBACK, NULL, 0, RP_ANY_REVISION, RP_ERROR_BLOCKED, "the current revision is the first" },
+    { 1, "production", ROLLBACK, NULL, 0, RP_ANY_REVISION, RP_ERROR_NOT_FOUND, "the current revision is the first" },
     { 1, "production", ROLLBACK, NULL, 1, RP_ANY_REVISION, RP_ERROR_BLOCKED, "v1 is what shop/production is pointed at already" },
     { 1, "production", ROLLBACK, NULL, 7, RP_ANY_REVISION, RP_ERROR_NOT_FOUND, "there are 1 to 1" },
     { 1, "production", ROLLBACK, "v2", 0, RP_ANY_REVISION, RP_ERROR_BLOCKED, "v2 never ran in shop/production" },
