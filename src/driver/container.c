@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define NAME_DIGEST_CHARS 12
+#define RESTART_ATTEMPTS  20
+#define RESTART_PAUSE_US  (250 * 1000)
 #define FLAPPING_US       (10 * G_USEC_PER_SEC)
 
 typedef struct {
@@ -312,6 +314,24 @@ stop_others (Container *container, const char *name, GPtrArray *stopped, GError 
   return TRUE;
 }
 
+/* After a failed start Podman's monitor holds the published ports for a moment longer. */
+static gboolean
+start_patiently (Container *container, const char *id, GError **error)
+{
+  for (int attempt = 1;; attempt++)
+    {
+      g_autoptr (GError) failure = NULL;
+      if (rp_docker_container_start (container->engine, id, &failure))
+        return TRUE;
+      if (attempt == RESTART_ATTEMPTS)
+        {
+          g_propagate_error (error, g_steal_pointer (&failure));
+          return FALSE;
+        }
+      g_usleep (RESTART_PAUSE_US);
+    }
+}
+
 /* The new one does not start: better the old one than nothing. */
 static void
 start_again (Container *container, GPtrArray *stopped, GError **error)
@@ -319,7 +339,7 @@ start_again (Container *container, GPtrArray *stopped, GError **error)
   for (guint i = 0; i < stopped->len; i++)
     {
       g_autoptr (GError) failure = NULL;
-      if (rp_docker_container_start (container->engine, g_ptr_array_index (stopped, i), &failure))
+      if (start_patiently (container, g_ptr_array_index (stopped, i), &failure))
         g_prefix_error (error, "what ran before was started again: ");
       else
         g_prefix_error (error,
