@@ -18,6 +18,22 @@ rp_humane_digest (const char *digest)
 }
 
 char *
+rp_humane_text (const char *text)
+{
+  GString *out = g_string_new (NULL);
+  const char *rest = text != NULL ? text : "-";
+  for (const char *at; (at = strstr (rest, "sha256:")) != NULL;)
+    {
+      const char *hex = at + strlen ("sha256:");
+      gsize digits = strspn (hex, "0123456789abcdef");
+      g_string_append_len (out, rest, (hex - rest) + (gssize) MIN (digits, DIGEST_DIGITS));
+      rest = hex + digits;
+    }
+  g_string_append (out, rest);
+  return g_string_free (out, FALSE);
+}
+
+char *
 rp_humane_commit (const char *commit)
 {
   if (commit == NULL || *commit == '\0')

@@ -9,6 +9,7 @@
 #include "cli/term.h"
 
 char *rp_humane_digest (const char *digest); /* `sha256:9f2c1ab34d5e` */
+char *rp_humane_text (const char *text); /* with every digest in it shortened */
 char *rp_humane_commit (const char *commit); /* 8 digits; other texts stay */
 char *rp_humane_size (gint64 bytes);         /* `12.3 MB` */
 char *rp_humane_duration (gint64 ms);        /* `12 min` */

@@ -1,7 +1,10 @@
 #include "cli/plan_view.h"
 
+#include <string.h>
+
 #include "cli/humane.h"
-#include "cli/table.h"
+
+enum { FIELD_COLUMN = 11, ITEM_COLUMN = 16 };
 
 typedef struct {
   const char *state;
@@ -36,9 +39,9 @@ or_dash (const char *text)
 static void
 field (const RpTerm *out, const char *name, const char *text)
 {
-  fprintf (out->stream, "  %-9s", name);
-  rp_term_text (out, RP_STYLE_PLAIN, text);
-  fputc ('\n', out->stream);
+  g_autofree char *shown = rp_humane_text (text);
+  fprintf (out->stream, "  %-*s", FIELD_COLUMN - 2, name);
+  rp_term_paragraph (out, FIELD_COLUMN, shown);
 }
 
 /* `1.2.0   commit 9f2c1ab3   build 398`: of a Revision's "release" or of a Release. */
@@ -116,21 +119,21 @@ print_skipped (const RpTerm *out, const json_t *skipped)
 }
 
 static void
-print_item (const RpTerm *out, const ItemState *state, const json_t *item)
+print_item (const RpTerm *out, const ItemState *state, const json_t *item, gboolean brief)
 {
   const char *way_out = rp_json_str (item, "way_out");
+  g_autofree char *reason = rp_humane_text (rp_json_str (item, "reason"));
+  g_autofree char *text
+      = g_strdup_printf ("%s: %s", or_dash (rp_json_str (item, "subject")), reason);
   fputs ("  ", out->stream);
   rp_term_text (out, state->style, state->label);
-  fprintf (out->stream, "%*s", 14 - (int) strlen (state->label), "");
-  rp_term_text (out, RP_STYLE_BOLD, or_dash (rp_json_str (item, "subject")));
-  fputs (": ", out->stream);
-  rp_term_text (out, RP_STYLE_PLAIN, or_dash (rp_json_str (item, "reason")));
-  fputc ('\n', out->stream);
-  if (way_out == NULL)
+  fprintf (out->stream, "%*s", ITEM_COLUMN - 2 - (int) strlen (state->label), "");
+  rp_term_paragraph (out, ITEM_COLUMN, text);
+  if (way_out == NULL || (brief && state != &item_states[0]))
     return;
-  fprintf (out->stream, "  %14sway out: ", "");
-  rp_term_text (out, RP_STYLE_PLAIN, way_out);
-  fputc ('\n', out->stream);
+  g_autofree char *way = g_strconcat ("way out: ", way_out, NULL);
+  fprintf (out->stream, "%*s", ITEM_COLUMN, "");
+  rp_term_paragraph (out, ITEM_COLUMN, way);
 }
 
 static void
@@ -144,7 +147,7 @@ print_items (const RpTerm *out, const json_t *items, gboolean brief)
         continue;
       json_array_foreach (items, i, item)
       if (find_state (rp_json_str (item, "state")) == &item_states[state])
-        print_item (out, &item_states[state], item);
+        print_item (out, &item_states[state], item, brief);
     }
 }
 

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "cli/humane.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -102,48 +104,74 @@ add_revision (RpTable *table, const json_t *revision)
   rp_table_take (table, RP_STYLE_PLAIN, join (json_object_get (revision, "not_local_on")));
 }
 
+/* What is to be said of revisions, each text once with all the revisions that it holds for. */
+typedef struct {
+  GPtrArray *texts;    /* in order */
+  GHashTable *numbers; /* text → GString `4, 1` */
+} Remarks;
+
 static void
-print_problem (RpCli *cli, gint64 number, RpStyle style, const char *label, const char *text)
+string_free (gpointer string)
 {
-  fprintf (cli->out.stream, "  revision %" G_GINT64_FORMAT ": ", number);
-  rp_term_text (&cli->out, style, label);
-  fputs (": ", cli->out.stream);
-  rp_term_text (&cli->out, RP_STYLE_PLAIN, text);
-  fputc ('\n', cli->out.stream);
+  g_string_free (string, TRUE);
 }
 
 static void
-print_items (RpCli *cli, const json_t *revision)
+add_remark (Remarks *remarks, gint64 number, const char *subject, const char *text,
+            const char *way_out)
+{
+  char *remark = g_strdup_printf ("%s: %s%s%s", subject, text, way_out != NULL ? "; way out: " : "",
+                                  way_out != NULL ? way_out : "");
+  GString *numbers = g_hash_table_lookup (remarks->numbers, remark);
+  if (numbers != NULL)
+    {
+      g_string_append_printf (numbers, ", %" G_GINT64_FORMAT, number);
+      g_free (remark);
+      return;
+    }
+  numbers = g_string_new (NULL);
+  g_string_append_printf (numbers, "%" G_GINT64_FORMAT, number);
+  g_hash_table_insert (remarks->numbers, remark, numbers);
+  g_ptr_array_add (remarks->texts, remark);
+}
+
+static void
+collect_remarks (Remarks *remarks, const json_t *revision)
 {
   gint64 number = rp_json_int (revision, "number");
   gsize i;
-  json_t *item;
-  json_array_foreach (json_object_get (revision, "items"), i, item)
-  {
-    const char *state = rp_json_str (item, "state");
-    const char *way_out = rp_json_str (item, "way_out");
-    if (state == NULL || g_str_equal (state, "restored"))
-      continue;
-    g_autofree char *text = g_strdup_printf (
-        "%s: %s%s%s", rp_json_str (item, "subject"), rp_json_str (item, "reason"),
-        way_out != NULL ? "; way out: " : "", way_out != NULL ? way_out : "");
-    print_problem (cli, number, g_str_equal (state, "blocked") ? RP_STYLE_BAD : RP_STYLE_WARN, state,
-                   text);
-  }
-}
-
-static void
-print_problems (RpCli *cli, const json_t *revision)
-{
-  gsize i;
-  json_t *problem;
+  json_t *problem, *item;
   json_array_foreach (json_object_get (json_object_get (revision, "bytes"), "problems"), i, problem)
   {
     g_autofree char *other = json_is_string (problem) ? NULL : rp_json_print (problem);
-    print_problem (cli, rp_json_int (revision, "number"), RP_STYLE_BAD, "bytes",
-                   other != NULL ? other : json_string_value (problem));
+    add_remark (remarks, number, "bytes", other != NULL ? other : json_string_value (problem), NULL);
   }
-  print_items (cli, revision);
+  json_array_foreach (json_object_get (revision, "items"), i, item)
+  if (g_strcmp0 (rp_json_str (item, "state"), "restored") != 0)
+    add_remark (remarks, number, rp_json_str (item, "subject"), rp_json_str (item, "reason"),
+                rp_json_str (item, "way_out"));
+}
+
+static void
+print_remarks (RpCli *cli, const json_t *revisions)
+{
+  g_autoptr (GPtrArray) texts = g_ptr_array_new ();
+  g_autoptr (GHashTable) numbers
+      = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, string_free);
+  Remarks remarks = { texts, numbers };
+  gsize i;
+  json_t *revision;
+  json_array_foreach (revisions, i, revision) collect_remarks (&remarks, revision);
+  for (guint t = 0; t < texts->len; t++)
+    {
+      const GString *list = g_hash_table_lookup (numbers, texts->pdata[t]);
+      g_autofree char *remark = rp_humane_text (texts->pdata[t]);
+      g_autofree char *line
+          = g_strdup_printf ("revision%s %s: %s", strchr (list->str, ',') != NULL ? "s" : "",
+                             list->str, remark);
+      fputs ("  ", cli->out.stream);
+      rp_term_paragraph (&cli->out, 2, line);
+    }
 }
 
 static void
@@ -164,23 +192,29 @@ print_ready (RpCli *cli, const json_t *ready)
   json_array_foreach (revisions, i, revision) add_revision (table, revision);
   if (i > 0)
     rp_table_print (table, &cli->out, 2);
-  json_array_foreach (revisions, i, revision) print_problems (cli, revision);
+  print_remarks (cli, revisions);
 }
 
 static gboolean
 check_all (const json_t *all, GError **error)
 {
   g_autoptr (GString) red = g_string_new (NULL);
+  const char *reason = NULL;
   gsize i;
   json_t *ready;
   json_array_foreach (all, i, ready)
-  if (!rp_json_bool (ready, "ready"))
+  {
+    if (rp_json_bool (ready, "ready"))
+      continue;
     g_string_append_printf (red, "%s%s/%s", red->len > 0 ? ", " : "", rp_json_str (ready, "app"),
                             rp_json_str (ready, "environment"));
+    if (reason == NULL)
+      reason = json_string_value (json_array_get (json_object_get (ready, "reasons"), 0));
+  }
   if (red->len == 0)
     return TRUE;
-  g_set_error (error, RP_ERROR, RP_ERROR_CORRUPT,
-               "not ready: %s cannot return to every revision in its window", red->str);
+  g_set_error (error, RP_ERROR, RP_ERROR_CORRUPT, "not ready: %s%s%s", red->str,
+               reason != NULL ? ": " : "", reason != NULL ? reason : "");
   return FALSE;
 }
 

@@ -62,6 +62,32 @@ rp_term_text (const RpTerm *term, RpStyle style, const char *text)
     fputs (clean, term->stream);
 }
 
+void
+rp_term_paragraph (const RpTerm *term, int column, const char *text)
+{
+  g_autofree char *clean = rp_term_clean (text);
+  g_auto (GStrv) words = g_strsplit (clean, " ", -1);
+  int used = column;
+  for (char **word = words; *word != NULL; word++)
+    {
+      int width = rp_term_columns (*word);
+      gboolean first = word == words;
+      if (!first && term->width > 0 && used + 1 + width > term->width)
+        {
+          fprintf (term->stream, "\n%*s", column, "");
+          used = column;
+        }
+      else if (!first)
+        {
+          fputc (' ', term->stream);
+          used++;
+        }
+      fputs (*word, term->stream);
+      used += width;
+    }
+  fputc ('\n', term->stream);
+}
+
 int
 rp_term_columns (const char *text)
 {

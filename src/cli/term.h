@@ -23,6 +23,10 @@ void rp_term_init (RpTerm *term, FILE *stream);
  * terminal. */
 void rp_term_text (const RpTerm *term, RpStyle style, const char *text);
 
+/* Writes `text` from column `column` on, broken between words where the terminal ends and indented to `column` there;
+ * ends the line. In a pipe it is one line. */
+void rp_term_paragraph (const RpTerm *term, int column, const char *text);
+
 /* A copy without control characters. g_free(). */
 char *rp_term_clean (const char *text);
 

@@ -24,8 +24,10 @@ rp_version_run (RpCli *cli, char **args, GError **error)
   else if (answer == NULL) /* the version of this program is an answer all the same */
     rp_cli_note (cli, "server   %s does not answer", rp_api_base_url (api));
   else
-    rp_cli_note (cli, "server   %s at %s\nledger   %" G_GINT64_FORMAT ":%s",
-                 rp_json_str (answer, "version"), rp_api_base_url (api), rp_json_int (ledger, "seq"),
-                 rp_json_str (ledger, "hash"));
+    {
+      rp_cli_note (cli, "server   %s at %s", rp_json_str (answer, "version"), rp_api_base_url (api));
+      rp_cli_note (cli, "ledger   %" G_GINT64_FORMAT ":%s", rp_json_int (ledger, "seq"),
+                   rp_json_str (ledger, "hash"));
+    }
   return TRUE;
 }

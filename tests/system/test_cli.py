@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from shop import Shop
 from support import repoint
 
 TOP = Path(__file__).resolve().parents[2]
@@ -514,6 +515,19 @@ def test_history_fits_a_terminal(script):
     assert "\x1b" not in screen
 
 
+def test_a_plan_fits_a_terminal(moving):
+    long = {"subject": "schema", "state": "unknown", "reason": "nobody knows about it " * 9 + DIGEST,
+            "way_out": "look at it " * 9}
+    moving.on("POST", f"{PRODUCTION}/plan", (200, plan("rollback", items=[long])))
+    code, screen = on_terminal(["plan", "shop/production"], moving, b"")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", screen).replace("\r", "")
+    assert code == 0
+    assert max(map(len, lines(plain))) <= 80
+    assert "way out: look" in plain and DIGEST[:19] in plain and DIGEST not in plain
+    in_a_pipe = repoint.run_cli("plan", "shop/production", server=moving).ok().stdout
+    assert re.sub(r"\s+", " ", plain.strip()) == re.sub(r"\s+", " ", in_a_pipe.strip())
+
+
 def test_json_is_the_answer_of_the_api(script):
     history(script)
     script.on("GET", f"{PRODUCTION}/revisions/2", (200, revision(2)))
@@ -563,11 +577,12 @@ def test_pages_are_joined(script):
         "limit=200", "limit=200&before=51"]
 
 
-READY = {"app": "shop", "environment": "production", "window": 3, "ready": False, "revisions": [
-    {"number": 2, "release": {"number": 2, "version": "1.1"}, "current": True, "undo_target": False,
+READY = {"app": "shop", "environment": "production", "window": 3, "ready": False,
+         "reasons": ["revision 1 (1.0), bytes: layer sha256:abc is missing"], "revisions": [
+    {"number": 2, "release": revision(2, "1.1")["release"], "current": True, "undo_target": False,
      "ready": True, "bytes": {"blobs": 3, "size_bytes": 100, "verified_at": "2026-01-02T03:04:05.678Z",
                               "problems": []}, "local_on": ["web-1"], "not_local_on": [], "items": []},
-    {"number": 1, "release": {"number": 1, "version": "1.0"}, "current": False, "undo_target": True,
+    {"number": 1, "release": revision(1)["release"], "current": False, "undo_target": True,
      "ready": False, "bytes": {"blobs": 3, "size_bytes": 100, "verified_at": None,
                                "problems": ["layer sha256:abc is missing"]},
      "local_on": [], "not_local_on": ["web-1"], "items": []}]}
@@ -581,7 +596,8 @@ def test_ready_is_red_for_a_missing_layer(script):
     assert "verify=hash" in script.requests("GET", f"{PRODUCTION}/ready")[0][2]
     assert re.search(r"1 +1\.0 +undo target +NO +100 B +never +- +web-1", result.stdout)
     assert "revision 1: bytes: layer sha256:abc is missing" in result.stdout
-    assert "shop/production" in result.stderr
+    assert lines(result.stderr) == ["repoint: not ready: shop/production: revision 1 (1.0), bytes: layer "
+                                    "sha256:abc is missing"]
     everything = repoint.run_cli("ready", "-o", "json", server=script).exits(6)
     assert everything.json == [READY]
 
@@ -731,6 +747,25 @@ def test_exit_statuses_of_the_manual_are_those_of_the_header():
     assert set(re.findall(r"^\*(\d+)\*", page, re.M)) == statuses
 
 
+def keys_of(*sources):
+    """Keys that the readers of a YAML file know: the members of their lists called …keys."""
+    keys = set()
+    for source in sources:
+        text = (TOP / "src" / source).read_text()
+        lists = re.findall(r"\w*keys\[\]\s*=\s*\{(.*?)\}", text, re.S)
+        assert lists, source
+        keys |= {key for members in lists for key in re.findall(r'"(\w+)"', members)}
+    return keys
+
+
+@pytest.mark.parametrize("page,sources", [
+    ("agent.yaml", ["agent/config.c", "driver/dir.c", "driver/container_options.c", "driver/probe.c"]),
+    ("repoint.yaml", ["release/app.c"])])
+def test_pages_of_the_files_name_every_key(page, sources):
+    text = (MAN / f"{page}.5.scd").read_text()
+    assert {key for key in keys_of(*sources) if f"*{key}*" not in text} == set()
+
+
 # Completion
 
 def complete(script, line):
@@ -755,3 +790,110 @@ def test_completion(script):
     assert complete(script, "repoint deploy --exp") == {"--expect-revision"}
     assert complete(script, "repoint deploy s") == {"shop/staging", "shop/production"}
     assert complete(script, "repoint rollout undo shop/p") == {"shop/production"}
+
+
+# Against a real server
+
+@pytest.fixture
+def shop(server, cli, start_agent, tmp_path):
+    made = Shop(server, cli, start_agent, tmp_path)
+    made.ship("1.0")
+    made.ship("1.1")
+    return made
+
+
+def same_fields(scripted, real, where=""):
+    """Fails unless both documents have the same fields, all the way down."""
+    if isinstance(scripted, dict) and isinstance(real, dict):
+        assert set(scripted) == set(real), where
+        for key, value in scripted.items():
+            same_fields(value, real[key], f"{where}.{key}")
+    elif isinstance(scripted, list) and isinstance(real, list) and scripted and real:
+        same_fields(scripted[0], real[0], f"{where}[0]")
+
+
+def test_the_scripted_answers_look_like_real_ones(shop, cli):
+    json_of = lambda *args: cli(*args, "-o", "json").ok().json  # noqa: E731
+    same_fields(revision(1), json_of("rollout", "history", "shop/production", "--revision", "1"))
+    same_fields(release(1), json_of("release", "show", "shop", "1.0"))
+    same_fields(status(1, revision(1), target("confirmed", 1)),
+                json_of("rollout", "status", "shop/production"))
+    real = json_of("plan", "shop/production")
+    same_fields(plan("rollback", items=[BLOCKED["items"][0]]), real)
+    same_fields(READY, json_of("ready", "shop/production"))
+
+
+def test_what_people_see_of_a_real_shop(shop, cli):
+    shop.ship("1.2", bad=True)
+    failed = cli("rollout", "status", "shop/production").exits(9)
+    assert "revision 3 (1.2) failed: " in failed.stderr
+    assert "hint: go back with `repoint rollout undo shop/production`" in failed.stderr
+    undone = shop.undo("--because", "1.2 is broken")
+    assert "shop/production: rollback" in undone.stdout
+    assert re.search(r"from +1\.2 .* failed", undone.stdout)
+    assert re.search(r"to +1\.1 +commit \w{8} .*as revision 2, which started", undone.stdout)
+    assert "shop/production: moved from revision 3 to revision 4 (1.1)" in undone.stdout
+    assert shop.runs() == "1.1"
+    rows = lines(cli("rollout", "history", "shop/production").ok().stdout)[1:]
+    assert [row.split()[0] for row in rows] == ["4", "3", "2", "1"]
+    assert "healthy, current" in rows[0] and "1.2 is broken" in rows[0]
+    assert "failed, rolled back by 4" in rows[1]
+    assert "undo target" in rows[3]
+    assert "web-1" in cli("rollout", "status", "shop/production").ok().stdout
+    assert "shop/production: ready, window of 3" in cli("ready").ok().stdout
+    assert re.search(r"shop +production +1\.1 \(4\) +healthy", cli("app", "list").ok().stdout)
+    assert "web-1 (web)" in cli("app", "show", "shop").ok().stdout
+    assert len(lines(cli("release", "list", "shop").ok().stdout)) == 4
+    traced = cli("trace", shop.images["1.1"].digest[:17]).ok().stdout
+    assert shop.images["1.1"].digest in traced and "targets that run it" in traced
+    assert "1.2 is broken" in cli("ledger", "log", "--limit", "1000").ok().stdout
+
+
+def test_undo_on_the_host_and_its_status(shop, cli):
+    shop.server.stop()
+    undone = shop.agent.cli("undo", "--because", "the server is gone").ok()
+    assert "shop/production/web-1: undone from revision 2 to revision 1 (1.0)" in undone.stdout
+    assert shop.runs() == "1.0"
+    assert "shop/production/web-1 (dir): " in shop.agent.cli("status").ok().stdout
+
+
+def test_the_ledger_is_proved_with_and_without_a_server(shop, server, cli):
+    online = cli("ledger", "verify", "-o", "json").ok().json
+    offline = cli("ledger", "verify", "--data", server.data, "-o", "json").ok().json
+    assert offline["events"] >= online["events"] > 0
+    kept = f"{online['head']['seq']}:{online['head']['hash']}"
+    for where in ([], ["--data", server.data]):
+        assert "verified: " in cli("ledger", "verify", "--head", kept, *where).ok().stdout
+        forged = kept[:-4] + ("0000" if kept[-4:] != "0000" else "1111")
+        cli("ledger", "verify", "--head", forged, *where).exits(6)
+    cli("ledger", "verify", "--head", "1:abc").exits(2)
+    cli("ledger", "verify", "--data", server.data / "absent").exits(3)
+
+
+def test_rebuilding_needs_the_data_directory_for_itself(shop, server, cli):
+    refused = cli("ledger", "rebuild", "--data", server.data).exits(4)
+    assert str(server.pid) in refused.stderr
+    assert "hint: stop the server first" in refused.stderr
+    cli("ledger", "rebuild").ok()
+    before = cli("rollout", "history", "shop/production", "-o", "json").ok().json
+    shop.agent.stop()
+    server.stop()
+    assert "rebuilt from: " in cli("ledger", "rebuild", "--data", server.data).ok().stdout
+    server.start()
+    after = cli("rollout", "history", "shop/production", "-o", "json").ok().json
+    for one, other in zip(before["revisions"], after["revisions"], strict=True):
+        assert one | {"ran_for_ms": 0} == other | {"ran_for_ms": 0}
+
+
+def test_a_server_that_may_not_start(server, cli, tmp_path):
+    second = cli("serve", "--data", server.data, "--listen", "127.0.0.1:0").exits(4)
+    assert str(server.pid) in second.stderr
+    cli("serve", "--data", tmp_path / "other", "--listen", "0.0.0.0:0").exits(5)
+    cli("agent", "-c", tmp_path / "absent.yaml").exits(3)
+
+
+def test_version_of_a_real_server(server, cli):
+    own = cli("--version").ok().stdout.split()[1]
+    first, second, third = lines(cli("version").ok().stdout)
+    assert (first, second) == (f"repoint  {own}", f"server   {own} at {server.url}")
+    assert re.fullmatch("ledger   [0-9]+:([0-9a-f]{64}|)", third)
