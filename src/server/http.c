@@ -1,19 +1,21 @@
 /* The life of a request:
  *
  *   on_target    the request line is there: RP_PHASE_NEW
- *   on_request   called by libmicrohttpd once for the headers (start), for each piece of the body (take_body)
- *                and once at its end, then once more after every resume (advance)
+ *   on_request   called by libmicrohttpd once for the headers (start), for each piece of the body
+ *                (take_body) and once at its end, then once more after every resume (advance)
  *   on_completed the answer is out, or the client is gone
  *
- * Nothing is refused before its body has been read to the end: a connection that is closed under a client that
- * still sends loses the answer (a reset overtakes it), and after a drained body it can be kept.
+ * Nothing is refused before its body has been read to the end: a connection that is closed under
+ * a client that still sends loses the answer (a reset overtakes it), and after a drained body it
+ * can be kept.
  *
- * A suspended connection belongs to whoever has the request; resuming it is the last thing they do with it.
- * libmicrohttpd does not end a suspended connection, so `connection` stays valid until then.
+ * A suspended connection belongs to whoever has the request; resuming it is the last thing they do
+ * with it.  libmicrohttpd does not end a suspended connection, so `connection` is valid until then.
  */
 #include "server/http.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,7 +24,7 @@
 #include "server/parts.h"
 #include "server/request.h"
 
-#define CONNECTION_MEMORY (32 * 1024) /* cleared for every request, so more costs small GETs dearly */
+#define CONNECTION_MEMORY (32 * 1024) /* cleared for each request: more costs small GETs dearly */
 #define CONNECTION_LIMIT 8192
 #define IDLE_TIMEOUT_S 120 /* longer than the 90 s for which Go clients keep idle connections */
 #define STREAM_BUFFER (512 * 1024)
@@ -33,6 +35,8 @@ struct RpHttp {
   RpServer *server;
   struct MHD_Daemon *daemon;
   gint in_flight; /* atomic */
+  GMutex lock;
+  GHashTable *receiving; /* under lock: requests whose streamed body is coming in */
 };
 
 /* ---- handlers ---- */
@@ -73,8 +77,8 @@ run_handler (RpRequest *request)
   return TRUE;
 }
 
-/* Lets go of where the body went before the answer is out: the client's next request may come over another
- * connection and want it. */
+/* Lets go of where the body went before the answer is out: the client's next request may come over
+ * another connection and want it. */
 static void
 end_sink (RpRequest *request)
 {
@@ -318,13 +322,13 @@ advance (RpRequest *request)
   return MHD_NO;
 }
 
-/* Gives the full buffer to a worker and takes the other. FALSE if that one is still being worked on: the
- * connection is suspended then. */
+/* Gives the full buffer to a worker and takes the other. FALSE if that one is still being worked
+ * on: the connection is suspended then. */
 static gboolean
 swap_buffers (RpRequest *request)
 {
   RpBodyStream *stream = &request->stream;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&request->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&request->lock);
 
   if (stream->sinking != NULL)
     {
@@ -349,6 +353,55 @@ swap_buffers (RpRequest *request)
   return TRUE;
 }
 
+static void
+note_receiving (RpRequest *request, gboolean receiving)
+{
+  RpHttp *http = request->server->http;
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&http->lock);
+
+  if (receiving)
+    g_hash_table_add (http->receiving, request);
+  else
+    g_hash_table_remove (http->receiving, request);
+}
+
+static void
+make_buffer (RpRequest *request)
+{
+  RpBodyStream *stream = &request->stream;
+  gint64 length = request->content_length;
+
+  stream->buffer_bytes = length > 0 ? (gsize) MIN (length, STREAM_BUFFER) : STREAM_BUFFER;
+  stream->filling = g_byte_array_sized_new ((guint) stream->buffer_bytes);
+}
+
+/* Takes all of the piece, or leaves the connection suspended: libmicrohttpd would not call again
+ * of itself for what is left. */
+static enum MHD_Result
+fill_buffers (RpRequest *request, const char *data, size_t *size)
+{
+  RpBodyStream *stream = &request->stream;
+
+  while (*size > 0)
+    {
+      if (stream->filling->len == stream->buffer_bytes && !swap_buffers (request))
+        return MHD_YES;
+      if (request->phase == RP_PHASE_ABORT)
+        return MHD_NO;
+      if (request->refusal != NULL)
+        {
+          *size = 0;
+          return MHD_YES;
+        }
+      gsize room = MIN (*size, stream->buffer_bytes - stream->filling->len);
+      g_byte_array_append (stream->filling, (const guint8 *) data, (guint) room);
+      request->received_bytes += room;
+      data += room;
+      *size -= room;
+    }
+  return MHD_YES;
+}
+
 static enum MHD_Result
 take_streamed (RpRequest *request, const char *data, size_t *size)
 {
@@ -356,6 +409,7 @@ take_streamed (RpRequest *request, const char *data, size_t *size)
 
   if (!stream->begun)
     {
+      note_receiving (request, TRUE);
       MHD_suspend_connection (request->connection);
       hand_over (request);
       return MHD_YES;
@@ -366,25 +420,8 @@ take_streamed (RpRequest *request, const char *data, size_t *size)
       return MHD_YES;
     }
   if (stream->filling == NULL)
-    {
-      gint64 length = request->content_length;
-      stream->buffer_bytes = length > 0 ? (gsize) MIN (length, STREAM_BUFFER) : STREAM_BUFFER;
-      stream->filling = g_byte_array_sized_new ((guint) stream->buffer_bytes);
-    }
-  if (stream->filling->len == stream->buffer_bytes)
-    {
-      if (!swap_buffers (request))
-        return MHD_YES;
-      if (request->phase == RP_PHASE_ABORT)
-        return MHD_NO;
-      if (request->refusal != NULL)
-        return MHD_YES; /* called again with the same piece, which is drained then */
-    }
-  gsize room = MIN (*size, stream->buffer_bytes - stream->filling->len);
-  g_byte_array_append (stream->filling, (const guint8 *) data, (guint) room);
-  request->received_bytes += room;
-  *size -= room;
-  return MHD_YES;
+    make_buffer (request);
+  return fill_buffers (request, data, size);
 }
 
 static gsize
@@ -477,11 +514,13 @@ on_completed (void *cls, struct MHD_Connection *connection, void **state,
                     code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut off");
     }
   *state = NULL;
+  if (request->match.route != NULL && (request->match.route->flags & RP_ROUTE_STREAM))
+    note_receiving (request, FALSE);
   rp_request_unref (request);
   (void) !g_atomic_int_dec_and_test (&http->in_flight);
 }
 
-static void
+static void G_GNUC_PRINTF (2, 0)
 on_library_log (void *cls, const char *format, va_list arguments)
 {
   g_autofree char *text = g_strdup_vprintf (format, arguments);
@@ -489,12 +528,23 @@ on_library_log (void *cls, const char *format, va_list arguments)
   rp_log_debug ("http", "%s", g_strchomp (text));
 }
 
-RpHttp *
+static void
+free_http (RpHttp *http)
+{
+  g_hash_table_unref (http->receiving);
+  g_mutex_clear (&http->lock);
+  g_free (http);
+}
+
+gboolean
 rp_http_start (RpServer *server, int fd, guint threads, GError **error)
 {
   RpHttp *http = g_new0 (RpHttp, 1);
 
   http->server = server;
+  server->http = http; /* requests may come before this function returns */
+  g_mutex_init (&http->lock);
+  http->receiving = g_hash_table_new (NULL, NULL);
   http->daemon = MHD_start_daemon (
       MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG,
       0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
@@ -504,11 +554,12 @@ rp_http_start (RpServer *server, int fd, guint threads, GError **error)
       (unsigned int) CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int) IDLE_TIMEOUT_S,
       MHD_OPTION_END);
   if (http->daemon != NULL)
-    return http;
+    return TRUE;
   close (fd);
-  g_free (http);
+  server->http = NULL;
+  free_http (http);
   g_set_error_literal (error, RP_ERROR, RP_ERROR_FAILED, "the HTTP server could not be started");
-  return NULL;
+  return FALSE;
 }
 
 void
@@ -518,6 +569,30 @@ rp_http_quiesce (RpHttp *http)
 
   if (fd >= 0)
     close (fd);
+}
+
+static void
+drop_if_gone (RpRequest *request)
+{
+  const union MHD_ConnectionInfo *info
+      = MHD_get_connection_info (request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  char byte;
+
+  if (info != NULL && recv (info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+    shutdown (info->connect_fd, SHUT_RD); /* an event that the loop does see */
+}
+
+/* on_completed() takes a request out of the table before its descriptor is closed. */
+void
+rp_http_sweep (RpHttp *http)
+{
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&http->lock);
+  GHashTableIter iter;
+  gpointer request;
+
+  g_hash_table_iter_init (&iter, http->receiving);
+  while (g_hash_table_iter_next (&iter, &request, NULL))
+    drop_if_gone (request);
 }
 
 guint
@@ -532,5 +607,5 @@ rp_http_stop (RpHttp *http)
   if (http == NULL)
     return;
   MHD_stop_daemon (http->daemon);
-  g_free (http);
+  free_http (http);
 }

@@ -5,11 +5,16 @@
 
 typedef struct RpHttp RpHttp;
 
-/* Serves the listening socket `fd`, which it takes over, with `threads` event loops. */
-RpHttp *rp_http_start (RpServer *server, int fd, guint threads, GError **error)
+/* Serves the listening socket `fd`, which it takes over, with `threads` event loops; sets
+ * server->http. */
+gboolean rp_http_start (RpServer *server, int fd, guint threads, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 /* Accepts no more connections. */
 void rp_http_quiesce (RpHttp *http);
+/* Drops uploads whose client has gone. libmicrohttpd does not notice one that left while its
+ * connection was suspended, and nobody else could go on with the upload until the idle timeout.
+ * About once a second. */
+void rp_http_sweep (RpHttp *http);
 /* Requests that have begun and are not over. */
 guint rp_http_in_flight (const RpHttp *http);
 /* Ends the loops and drops the connections that are left. No worker may have a request any more. */

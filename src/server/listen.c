@@ -34,7 +34,8 @@ split_address (const char *text, char **host, char **port, GError **error)
       || (memchr (text, ':', (gsize) (colon - text)) != NULL && text[0] != '['))
     {
       g_set_error (error, RP_ERROR, RP_ERROR_USAGE,
-                   "cannot listen on \"%s\": expected HOST:PORT, as in 127.0.0.1:5000 or [::1]:5000",
+                   "cannot listen on \"%s\": expected HOST:PORT, as in 127.0.0.1:5000 or "
+                   "[::1]:5000",
                    text);
       return FALSE;
     }

@@ -9,8 +9,9 @@ typedef struct {
   int fd; /* listening, non-blocking; -1 once it was handed on */
 } RpListener;
 
-/* `text`: `host:port`, `[v6]:port`, `:port` (every address). RP_ERROR_USAGE for nonsense, RP_ERROR_DENIED for an
- * address beyond loopback without `allow_anonymous`, RP_ERROR_BUSY if the port is taken. */
+/* `text`: `host:port`, `[v6]:port`, `:port` (every address). RP_ERROR_USAGE for nonsense,
+ * RP_ERROR_DENIED for an address beyond loopback without `allow_anonymous`, RP_ERROR_BUSY if the
+ * port is taken. */
 gboolean rp_listener_open (const char *text, gboolean allow_anonymous, RpListener *out,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void rp_listener_clear (RpListener *listener);

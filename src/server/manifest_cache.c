@@ -57,7 +57,7 @@ rp_manifest_cache_get (RpManifestCache *cache, gint64 seq, const char *repositor
                        const char *reference, RpManifestInfo *out, GBytes **out_bytes)
 {
   g_autofree char *key = g_strconcat (repository, "\n", reference, NULL);
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&cache->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&cache->lock);
   const Entry *entry = cache->seq == seq ? g_hash_table_lookup (cache->entries, key) : NULL;
 
   if (entry == NULL)
@@ -71,7 +71,7 @@ void
 rp_manifest_cache_put (RpManifestCache *cache, gint64 seq, const char *repository,
                        const char *reference, const RpManifestInfo *info, GBytes *bytes)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&cache->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&cache->lock);
   Entry *entry;
 
   if (g_bytes_get_size (bytes) > ENTRY_BYTES_MAX || seq < cache->seq)

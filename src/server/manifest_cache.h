@@ -1,6 +1,6 @@
-/* Manifests that were asked for lately, with what one needs to answer: a rollout makes every host ask for the
- * same one.  An entry counts only as long as the ledger has not moved since before it was read, so a
- * manifest that was found damaged is not served from here.  Thread-safe.
+/* Manifests that were asked for lately, with what one needs to answer: a rollout makes every host
+ * ask for the same one.  An entry counts only as long as the ledger has not moved since before it
+ * was read, so a manifest that was found damaged is not served from here.  Thread-safe.
  */
 #pragma once
 

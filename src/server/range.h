@@ -1,5 +1,5 @@
-/* Byte ranges: `Range` of requests (RFC 9110, 14.2) and `Content-Range` of upload chunks (distribution-spec,
- * "Pushing a blob in chunks").  Pure functions over untrusted text.
+/* Byte ranges: `Range` of requests (RFC 9110, 14.2) and `Content-Range` of upload chunks
+ * (distribution-spec, "Pushing a blob in chunks").  Pure functions over untrusted text.
  */
 #pragma once
 
@@ -16,8 +16,8 @@ typedef enum {
   RP_RANGE_UNSATISFIABLE /* 416 */
 } RpRangeKind;
 
-/* `header` may be NULL. Several ranges at once are ignored. `5-0` is unsatisfiable rather than ignored, as
- * registry clients expect. */
+/* `header` may be NULL. Several ranges at once are ignored. `5-0` is unsatisfiable rather than
+ * ignored, as registry clients expect. */
 RpRangeKind rp_range_parse (const char *header, guint64 size_bytes, RpByteRange *out);
 
 /* `a-b` or `bytes a-b/total` (total is not looked at): RP_ERROR_UPLOAD_INVALID. */

@@ -63,7 +63,7 @@ rp_request_unref (RpRequest *request)
   g_free (request);
 }
 
-/* `+` is a plus here: digests and media types have it, and no client of a registry means a blank. */
+/* `+` is a plus here: digests and media types have it, and no registry client means a blank. */
 static char **
 parse_query (const char *text)
 {

@@ -1,8 +1,9 @@
 /* What a request is to the server itself; handlers see only route.h.
  *
  * A request is touched by one thread at a time: by the event loop of its connection, or, while the
- * connection is suspended, by a worker or the waiters' thread.  The only overlap is a worker that appends a full
- * buffer to the sink while the loop fills the other one; `lock` guards the fields of that.
+ * connection is suspended, by a worker or the waiters' thread.  The only overlap is a worker that
+ * appends a full buffer to the sink while the loop fills the other one; `lock` guards the fields
+ * of that.
  */
 #pragma once
 
@@ -53,7 +54,7 @@ struct RpRequest {
   GByteArray *collected;
   GBytes *body;
   RpBodyStream stream;
-  GError *refusal; /* set before the handler could run: the body is drained, then this is the answer */
+  GError *refusal; /* set before the handler ran: the answer, once the body is drained */
 
   GMutex lock;
 
@@ -81,10 +82,12 @@ GPtrArray *rp_request_query_all (const RpRequest *request, const char *name);
 guint64 rp_request_received (const RpRequest *request);
 /* -1 if the length was not announced. */
 gint64 rp_request_content_length (const RpRequest *request);
-/* In begin() of an RP_ROUTE_STREAM route. `data` is freed by `free_data` at the end of the request. */
+/* In begin() of an RP_ROUTE_STREAM route. `data` is freed by `free_data` at the end of the
+ * request. */
 void rp_request_set_sink (RpRequest *request, RpBodySink sink, gpointer data,
                           GDestroyNotify free_data);
 gpointer rp_request_sink_data (const RpRequest *request);
 
-/* Renders `error` in the envelope of the route's world; headers that the handler set stay. Logs 5xx. */
+/* Renders `error` in the envelope of the route's world; headers that the handler set stay. Logs
+ * 5xx. */
 void rp_respond_error (RpRequest *request, const GError *error);

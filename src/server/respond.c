@@ -108,7 +108,8 @@ void
 rp_respond_error (RpRequest *request, const GError *error)
 {
   int status = rp_error_http_status (error);
-  json_t *json = rp_request_is_registry (request) ? registry_envelope (error) : api_envelope (error);
+  gboolean registry = rp_request_is_registry (request);
+  json_t *json = registry ? registry_envelope (error) : api_envelope (error);
 
   if (status >= 500)
     rp_log_error ("http", "%.500s: %d: %s", request->path, status, error->message);

@@ -1,5 +1,6 @@
-/* Requests, responses and the route table.  A handler gets a matched, checked request, makes one domain call
- * and renders; the permission, the body limit and the error envelope are the server's (server.c, http.c).
+/* Requests, responses and the route table.  A handler gets a matched, checked request, makes one
+ * domain call and renders; the permission, the body limit and the error envelope are the server's
+ * (server.c, http.c).
  */
 #pragma once
 
@@ -32,7 +33,8 @@ const char *rp_request_header (const RpRequest *request, const char *name);
 GBytes *rp_request_body (const RpRequest *request);
 /* The body as a JSON object; RP_ERROR_INVALID with line and column. The caller's. */
 json_t *rp_request_json (const RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Who asks, for the ledger: header X-Repoint-Actor if it is sane, else `anonymous@<peer address>`. */
+/* Who asks, for the ledger: header X-Repoint-Actor if it is sane, else
+ * `anonymous@<peer address>`. */
 const char *rp_request_actor (const RpRequest *request);
 
 /* Exactly one of these per request. Strings are copied, `json` is taken over, `fd` too. */
@@ -43,15 +45,16 @@ void rp_respond_fd (RpRequest *request, int status, const char *content_type, in
                     guint64 offset, guint64 size);
 void rp_respond_header (RpRequest *request, const char *name, const char *value);
 
-/* Long poll: a handler that has nothing to say yet returns rp_request_wait() before responding; it is called again from
- * the start after the next ledger commit or at the deadline (rp_request_expired() is TRUE then and it must
- * answer). Always returns TRUE. Costs no thread while it waits. */
+/* Long poll: a handler that has nothing to say yet returns rp_request_wait() before responding; it
+ * is called again from the start after the next ledger commit or at the deadline
+ * (rp_request_expired() is TRUE then and it must answer). Always returns TRUE. Costs no thread
+ * while it waits. */
 gboolean rp_request_wait (RpRequest *request, gint64 wait_ms);
 gboolean rp_request_expired (const RpRequest *request);
 
 typedef enum {
   RP_ROUTE_READ = 0,
-  RP_ROUTE_WRITE = 1 << 0,    /* changes something: runs on a worker thread, never on an event loop */
+  RP_ROUTE_WRITE = 1 << 0,    /* changes something: runs on a worker, never on an event loop */
   RP_ROUTE_SLOW = 1 << 1,     /* may hash or wait: runs on a worker thread too */
   RP_ROUTE_STREAM = 1 << 2,   /* takes its body piece by piece (registry uploads) */
   RP_ROUTE_REGISTRY = 1 << 3, /* errors in the distribution-spec envelope */
@@ -64,8 +67,9 @@ typedef struct {
   /* FALSE with error set: the server renders it by the error table. */
   gboolean (*handle) (RpRequest *request, GError **error);
   const char *summary; /* for the API description; a test compares them */
-  /* RP_ROUTE_STREAM only, may be NULL: called on a worker before the body is read, to check what can be checked
-   * without it and to say where it goes (rp_request_set_sink). The body is drained if it fails. */
+  /* RP_ROUTE_STREAM only, may be NULL: called on a worker before the body is read, to check what
+   * can be checked without it and to say where it goes (rp_request_set_sink). The body is drained
+   * if it fails. */
   gboolean (*begin) (RpRequest *request, GError **error);
 } RpRoute;
 

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-/* A template cut at its slashes.  One `{name}` of a /v2/ template is greedy: it takes every segment that
- * what stands to its right does not need, since repository names have slashes and may contain the
- * very words of the templates (`a/blobs/uploads`). */
+/* A template cut at its slashes.  One `{name}` of a /v2/ template is greedy: it takes every
+ * segment that what stands to its right does not need, since repository names have slashes and may
+ * contain the very words of the templates (`a/blobs/uploads`). */
 typedef struct {
   const RpRoute *route;
   char **segments;
@@ -81,7 +81,8 @@ rp_router_free (RpRouter *router)
   g_free (router);
 }
 
-/* Does the path have the pattern's shape?  *extra is how many segments more than one the greedy one takes. */
+/* Does the path have the pattern's shape?  *extra is how many segments more than one the greedy
+ * one takes. */
 static gboolean
 shape_fits (const Pattern *pattern, char **path, guint n_path, guint *extra)
 {

@@ -1,5 +1,5 @@
-/* The route table, compiled: which route a method and path mean, and what else the path would allow.
- * Built once, read by all threads.
+/* The route table, compiled: which route a method and path mean, and what else the path would
+ * allow. Built once, read by all threads.
  */
 #pragma once
 
@@ -21,13 +21,14 @@ typedef struct {
 void rp_route_match_clear (RpRouteMatch *match);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RpRouteMatch, rp_route_match_clear)
 
-/* `tables`: NULL-ended list of tables that end with a NULL method; borrowed for the router's life. */
+/* `tables`: NULL-ended list of tables that end with a NULL method; borrowed for the
+ * router's life. */
 RpRouter *rp_router_new (const RpRoute *const *tables);
 void rp_router_free (RpRouter *router);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpRouter, rp_router_free)
 
-/* `path`: as it came, percent-encoded, without the query. A param that decodes to something with a NUL or
- * to bad UTF-8 matches nothing. */
+/* `path`: as it came, percent-encoded, without the query. A param that decodes to something with a
+ * NUL or to bad UTF-8 matches nothing. */
 void rp_router_match (const RpRouter *router, const char *method, const char *path,
                       RpRouteMatch *out);
 

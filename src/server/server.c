@@ -46,6 +46,7 @@ tick (RpServer *server)
   if (!rp_engine_tick (server->services.engine, rp_clock_now_us (), &error))
     rp_log_error ("server", "time could not be kept: %s", error->message);
   rp_sessions_expire (server->sessions);
+  rp_http_sweep (server->http);
 }
 
 static gpointer
@@ -161,8 +162,7 @@ start_serving (RpServer *server, const RpServerOptions *options, GError **error)
   server->slow = rp_workers_new ("slow", SLOW_DEFAULT, rp_http_work);
   server->waiters = rp_waiters_new (rp_http_wake);
   rp_ledger_set_listener (server->services.ledger, on_commit, server);
-  server->http = rp_http_start (server, g_steal_fd (&listener.fd), threads, error);
-  if (server->http == NULL)
+  if (!rp_http_start (server, g_steal_fd (&listener.fd), threads, error))
     return FALSE;
   server->ticker = g_thread_new ("ticker", ticker_thread, server);
   return TRUE;
@@ -207,8 +207,8 @@ rp_server_url (const RpServer *server)
 
 /* ---- closing ---- */
 
-/* Long polls are answered at once, what runs may finish, and an upload that takes too long is cut off: it
- * can be gone on with after the restart. */
+/* Long polls are answered at once, what runs may finish, and an upload that takes too long is cut
+ * off: it can be gone on with after the restart. */
 static void
 stop_serving (RpServer *server)
 {
@@ -218,7 +218,10 @@ stop_serving (RpServer *server)
   rp_http_quiesce (server->http);
   rp_waiters_expire_all (server->waiters);
   while (rp_http_in_flight (server->http) > 0 && rp_clock_monotonic_us () < give_up_us)
-    g_usleep (5000);
+    {
+      rp_http_sweep (server->http);
+      g_usleep (5000);
+    }
   rp_workers_stop (server->writers);
   rp_workers_stop (server->slow);
   while (rp_waiters_count (server->waiters) > 0)
@@ -257,7 +260,8 @@ rp_server_close (RpServer *server)
 
 /* ---- running ---- */
 
-/* Blocked before any thread is started, so that all threads have them blocked and only sigwait() sees them. */
+/* Blocked before any thread is started, so that all threads have them blocked and only sigwait()
+ * sees them. */
 static void
 block_signals (sigset_t *out)
 {

@@ -1,5 +1,5 @@
-/* The server: one process over one data directory.  Opens the store, the ledger and the domain over it,
- * serves HTTP until it is told to stop, and keeps time for the engine.
+/* The server: one process over one data directory.  Opens the store, the ledger and the domain
+ * over it, serves HTTP until it is told to stop, and keeps time for the engine.
  */
 #pragma once
 
@@ -13,22 +13,25 @@ typedef struct RpServer RpServer;
 typedef struct {
   const char *data_dir;     /* made where it is missing */
   const char *listen;       /* `host:port`, `[v6]:port`; port 0: any free one. NULL: the default */
-  const char *port_file;    /* or NULL: the port is written there (with a newline) once it answers */
+  const char *port_file;    /* or NULL: the port is written there, and a newline, once it answers */
   gboolean allow_anonymous; /* needed to listen beyond loopback: nobody is asked who they are */
   guint threads;            /* event loops; 0: one a core */
   guint workers;            /* threads for what writes or takes long; 0: a sensible number */
 } RpServerOptions;
 
-/* Takes DATA/lock (RP_ERROR_BUSY names the process that has it), opens everything and begins to answer.
- * RP_ERROR_DENIED: an address beyond loopback without allow_anonymous.  Does not touch signals. */
+/* Takes DATA/lock (RP_ERROR_BUSY names the process that has it), opens everything and begins to
+ * answer. RP_ERROR_DENIED: an address beyond loopback without allow_anonymous.  Does not touch
+ * signals. */
 RpServer *rp_server_open (const RpServerOptions *options, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 /* The port it listens on, and the address for people: `http://127.0.0.1:5000`. Borrowed. */
 guint16 rp_server_port (const RpServer *server);
 const char *rp_server_url (const RpServer *server);
-/* Stops accepting, lets running requests finish, answers long polls, closes everything. NULL is fine. */
+/* Stops accepting, lets running requests finish, answers long polls, closes everything. NULL is
+ * fine. */
 void rp_server_close (RpServer *server);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpServer, rp_server_close)
 
-/* Opens, announces itself on the log, blocks until SIGTERM or SIGINT, closes. TRUE is an orderly stop. */
+/* Opens, announces itself on the log, blocks until SIGTERM or SIGINT, closes. TRUE is an orderly
+ * stop. */
 gboolean rp_server_run (const RpServerOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -85,7 +85,7 @@ void
 rp_sessions_put (RpSessions *sessions, const char *repository, RpUpload *upload)
 {
   Session *session = g_new0 (Session, 1);
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&sessions->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&sessions->lock);
 
   session->upload = upload;
   session->idle_since_us = rp_clock_monotonic_us ();
@@ -104,7 +104,7 @@ is_stale (gpointer key, gpointer value, gpointer user_data)
 void
 rp_sessions_expire (RpSessions *sessions)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&sessions->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&sessions->lock);
   gint64 before_us = rp_clock_monotonic_us () - IDLE_US;
 
   g_hash_table_foreach_remove (sessions->idle, is_stale, &before_us);
@@ -113,6 +113,6 @@ rp_sessions_expire (RpSessions *sessions)
 guint
 rp_sessions_count (RpSessions *sessions)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&sessions->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&sessions->lock);
   return g_hash_table_size (sessions->idle);
 }

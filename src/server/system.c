@@ -66,7 +66,7 @@ count_blobs (RpStore *store, BlobCount *out, GError **error)
   static gint64 counted_at_us;
   static RpStore *counted_store;
   static BlobCount known;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&lock);
   gint64 now_us = rp_clock_monotonic_us ();
 
   if (counted_store != store || now_us - counted_at_us > BLOB_COUNT_AGE_US)

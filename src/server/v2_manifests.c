@@ -70,7 +70,8 @@ put_one (RpRequest *request, const char *repository, const char *reference, RpMa
                                    rp_request_actor (request), out, error);
 }
 
-/* Whether every tag of `tags` could be given to `digest`: asked first, so that a refusal leaves none given. */
+/* Whether every tag of `tags` could be given to `digest`: asked first, so that a refusal leaves
+ * none given. */
 static gboolean
 check_tags (RpRequest *request, const char *repository, GPtrArray *tags, const RpDigest *digest,
             GError **error)
@@ -150,8 +151,8 @@ rp_v2_manifest_put (RpRequest *request, GError **error)
 
 /* ---- lists ---- */
 
-/* Answers `list`, whose `key` holds at most `limit` names, with a link to what comes after. `n=0` asks
- * for nothing and gets no link, or a client would go round for ever. */
+/* Answers `list`, whose `key` holds at most `limit` names, with a link to what comes after. `n=0`
+ * asks for nothing and gets no link, or a client would go round for ever. */
 static void
 respond_page (RpRequest *request, json_t *list, const char *key, gint64 limit, gboolean more)
 {

@@ -68,7 +68,8 @@ end_transfer (Transfer *transfer)
   g_clear_pointer (&transfer->upload, rp_upload_close);
 }
 
-/* Location, Docker-Upload-UUID and `Range: 0-LAST`; an empty upload has to say 0-0, for want of anything better. */
+/* Location, Docker-Upload-UUID and `Range: 0-LAST`; an empty upload has to say 0-0, for want of
+ * anything better. */
 static void
 describe_upload (RpRequest *request, const char *repository, const RpUpload *upload)
 {
@@ -172,7 +173,8 @@ rp_v2_upload_post (RpRequest *request, GError **error)
 
 /* ---- the session ---- */
 
-/* Out of order or of another length than it says: refused before a byte of it is taken, the upload as it was. */
+/* Out of order or of another length than it says: refused before a byte of it is taken, the upload
+ * as it was. */
 static gboolean
 check_range (RpRequest *request, Transfer *transfer, GError **error)
 {
@@ -191,8 +193,8 @@ check_range (RpRequest *request, Transfer *transfer, GError **error)
   describe_upload (request, transfer->repository, transfer->upload);
   if (transfer->range.first != have)
     g_set_error (error, RP_ERROR, RP_ERROR_UPLOAD_RANGE,
-                 "the upload has %" G_GUINT64_FORMAT " bytes, which is where the next chunk begins, "
-                 "not at %" G_GUINT64_FORMAT,
+                 "the upload has %" G_GUINT64_FORMAT " bytes, which is where the next chunk "
+                 "begins, not at %" G_GUINT64_FORMAT,
                  have, transfer->range.first);
   else
     g_set_error (error, RP_ERROR, RP_ERROR_UPLOAD_RANGE,

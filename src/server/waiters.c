@@ -91,14 +91,14 @@ rp_waiters_new (void (*wake) (gpointer item, gboolean expired))
 guint64
 rp_waiters_generation (RpWaiters *waiters)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&waiters->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&waiters->lock);
   return waiters->generation;
 }
 
 void
 rp_waiters_add (RpWaiters *waiters, gpointer item, guint64 generation, gint64 deadline_us)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&waiters->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&waiters->lock);
   Waiter waiter = { .item = item, .generation = generation, .deadline_us = deadline_us };
 
   g_array_append_val (waiters->waiting, waiter);
@@ -108,7 +108,7 @@ rp_waiters_add (RpWaiters *waiters, gpointer item, guint64 generation, gint64 de
 void
 rp_waiters_notify (RpWaiters *waiters)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&waiters->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&waiters->lock);
 
   waiters->generation++;
   if (waiters->waiting->len > 0)
@@ -118,14 +118,14 @@ rp_waiters_notify (RpWaiters *waiters)
 guint
 rp_waiters_count (RpWaiters *waiters)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&waiters->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&waiters->lock);
   return waiters->waiting->len;
 }
 
 void
 rp_waiters_expire_all (RpWaiters *waiters)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&waiters->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&waiters->lock);
 
   waiters->ending = TRUE;
   g_cond_signal (&waiters->cond);

@@ -1,8 +1,8 @@
-/* Long polls: suspended requests that wait for the next ledger commit or their deadline, at the cost of
- * a list entry each and one thread for all.
+/* Long polls: suspended requests that wait for the next ledger commit or their deadline, at the
+ * cost of a list entry each and one thread for all.
  *
- * No wake-up is lost: who waits says which generation it had looked at, and is woken at once if there has been
- * a commit since.
+ * No wake-up is lost: who waits says which generation it had looked at, and is woken at once if
+ * there has been a commit since.
  */
 #pragma once
 
@@ -10,7 +10,8 @@
 
 typedef struct RpWaiters RpWaiters;
 
-/* `wake` is called on the waiters' thread, without a lock held; `expired`: nothing happened until the deadline. */
+/* `wake` is called on the waiters' thread, without a lock held; `expired`: nothing happened until
+ * the deadline. */
 RpWaiters *rp_waiters_new (void (*wake) (gpointer item, gboolean expired));
 guint64 rp_waiters_generation (RpWaiters *waiters);
 void rp_waiters_add (RpWaiters *waiters, gpointer item, guint64 generation, gint64 deadline_us);

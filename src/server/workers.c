@@ -53,7 +53,7 @@ rp_workers_new (const char *name, guint threads, void (*run) (gpointer item))
 gboolean
 rp_workers_push (RpWorkers *workers, gpointer item)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&workers->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&workers->lock);
 
   if (workers->stopped)
     return FALSE;
