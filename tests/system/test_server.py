@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import threading
@@ -145,3 +146,46 @@ def test_json_body_too_large(server):
     status, _, body = server.request("POST", "/api/v1/apps/shop/releases",
                                      b'{"version":"' + b"x" * (2 << 20) + b'"}')
     assert status == 413 and json.loads(body)["error"]["code"] == "too-large"
+
+
+def push_and_poll(server, seed):
+    """Uploads of all kinds, some cut off in the middle, until the server is gone."""
+    rng = random.Random(seed)
+    try:
+        with Registry(server.address, timeout=20) as registry:
+            while True:
+                data = rng.randbytes(rng.choice((10, 5000, 700_000, 2_000_000)))
+                path = f"/v2/a/blobs/uploads/?digest={oci.sha256(data)}"
+                kind = rng.randrange(4)
+                if kind == 0:
+                    registry.request("POST", path, data)
+                elif kind == 1:
+                    registry.push_blob("a", data)
+                elif kind == 2:
+                    location = registry.request("POST", "/v2/a/blobs/uploads/", b"")[1]["location"]
+                    for i in range(0, len(data), 300_000):
+                        registry.request("PATCH", location, data[i:i + 300_000])
+                else:
+                    with socket.create_connection(("127.0.0.1", server.port)) as cut:
+                        cut.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n"
+                                    f"Content-Length: {len(data)}\r\n\r\n".encode()
+                                    + data[:len(data) // 2])
+    except (OSError, KeyError, oci.RegistryError, oci.http.client.HTTPException):
+        pass  # it has stopped
+
+
+def test_stop_in_the_middle_of_everything(server, wait_for):
+    apply(server)
+    for round_ in range(4):
+        threads = [threading.Thread(target=push_and_poll, args=(server, round_ * 10 + i))
+                   for i in range(5)]
+        for thread in threads:
+            thread.start()
+        polls = [Poll(server, 1 << 40) for _ in range(5)]
+        wait_for(lambda: waiting(server) == 5, what="5 waiting polls")
+        server.stop()
+        for thread in threads + polls:
+            thread.join(30)
+            assert not thread.is_alive()
+        server.start()
+    assert server.request("GET", "/readyz")[0] == 200
