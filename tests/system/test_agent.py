@@ -160,7 +160,7 @@ def test_a_refused_tar_fails_and_nothing_escapes(site, tmp_path):
     assert site.get() == "1.0" and not list(tmp_path.rglob("escaped"))
 
 
-def test_R31_a_change_by_hand_is_told_and_left_alone(site):
+def test_a_change_by_hand_is_told_and_left_alone(site):
     site.ship("1.1")
     before = os.readlink(site.root / "current")
     other = next(p for p in (site.root / "releases").iterdir()
@@ -377,7 +377,7 @@ def test_R44_cut_off_just_after_the_switch(make_site):
     repoint.wait_for(lambda: site.shop.has_state("reverted", number), 40, "reverted reported")
 
 
-def test_R45_a_failed_rollback_is_not_rolled_back(make_site):
+def test_a_failed_rollback_is_not_rolled_back(make_site):
     site = make_site(trial_ms=1000)
     site.ship("1.1")
     site.agent.config["targets"][0]["options"]["probe"]["contains"] = "never"

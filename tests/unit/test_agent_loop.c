@@ -287,7 +287,7 @@ test_R44_goes_back_alone (void **data)
 }
 
 static void
-test_R45_a_failed_rollback_stays (void **data)
+test_a_failed_rollback_stays (void **data)
 {
   Host *host = *data;
 
@@ -549,7 +549,7 @@ main (void)
     CASE (test_prunes_nothing_without_the_server),
     CASE (test_bad_bytes_fail_and_what_runs_stays),
     CASE (test_R44_goes_back_alone),
-    CASE (test_R45_a_failed_rollback_stays),
+    CASE (test_a_failed_rollback_stays),
     CASE (test_goes_back_through_failures_of_the_switch),
     CASE (test_R19_undo_without_agent_or_server),
     CASE (test_R11_R12_undo_again_goes_further_back),
