@@ -231,6 +231,10 @@ class Agent(Process):
     def command(self):
         return [binary(), "agent", "-c", str(self.path), *self.args]
 
+    def ready(self):
+        """It says so; before that a SIGTERM would find no handler."""
+        return f"(pid {self.pid}) follows" in self.log_text()
+
     def cli(self, *args, **kwargs):
         """`repoint agent ARGS… -c its configuration`, as somebody on the host would."""
         return run_cli("agent", *args, "-c", self.path, **kwargs)
