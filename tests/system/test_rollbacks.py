@@ -210,10 +210,8 @@ def test_R30_a_retried_request_rolls_back_once(shop, server):
     assert other[0] == 409, "the same key for another request must not pass for the first"
 
 
-def test_R34_order_comes_from_the_ledger_and_not_from_clocks(start_server, cli, start_agent, tmp_path):
+def test_R34_order_comes_from_the_ledger_and_not_from_clocks(shop, server, cli):
     """The server's clock jumps back by a day between the revisions."""
-    server = start_server()
-    shop = Shop(server, cli, start_agent, tmp_path)
     shop.ship("1.0")
     shop.ship("1.1")
     set_back(server, "-1d")
