@@ -10,10 +10,10 @@
 #include "release/engine_priv.h"
 #include "release/rollout_run.h"
 
-#define NAME_MAX_BYTES 63
-#define WINDOW_DEFAULT 3
-#define WINDOW_MAX 100
-#define TRIAL_DEFAULT_MS (60 * 1000)
+#define NAME_MAX_BYTES               63
+#define WINDOW_DEFAULT               3
+#define WINDOW_MAX                   100
+#define TRIAL_DEFAULT_MS             (60 * 1000)
 #define PROGRESS_DEADLINE_DEFAULT_MS (10 * 60 * 1000)
 
 static void
@@ -77,8 +77,8 @@ check_name (const RpYamlNode *node, const char *what, const char *name, GError *
       && strspn (name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length)
     return TRUE;
   return rp_yaml_error (node, error,
-                        "\"%s\" is no name of %s: use 1 to %d of a-z, 0-9 and -, not - first",
-                        name, what, NAME_MAX_BYTES);
+                        "\"%s\" is no name of %s: use 1 to %d of a-z, 0-9 and -, not - first", name,
+                        what, NAME_MAX_BYTES);
 }
 
 static char *
@@ -111,8 +111,9 @@ parse_components (const RpYamlNode *root, RpApp *app, GError **error)
 {
   const RpYamlNode *map = rp_yaml_get (root, "components");
   if (map == NULL)
-    return rp_yaml_error (root, error, "components: missing; an app has at least one, as in"
-                                       " `components: {web: {repository: %s/web}}`",
+    return rp_yaml_error (root, error,
+                          "components: missing; an app has at least one, as in"
+                          " `components: {web: {repository: %s/web}}`",
                           app->name);
   if (!rp_yaml_is_map (map))
     return rp_yaml_error (map, error, "expected a mapping of component names");
@@ -146,8 +147,7 @@ parse_target (const RpYamlNode *node, const RpApp *app, RpEnvironment *environme
   static const char *const keys[] = { "name", "component", NULL };
   const char *name;
   const char *component;
-  if (!rp_yaml_expect_map (node, keys, error)
-      || !rp_yaml_need_string (node, "name", &name, error)
+  if (!rp_yaml_expect_map (node, keys, error) || !rp_yaml_need_string (node, "name", &name, error)
       || !check_name (rp_yaml_get (node, "name"), "a target", name, error)
       || !rp_yaml_need_string (node, "component", &component, error))
     return FALSE;
@@ -169,8 +169,7 @@ parse_target (const RpYamlNode *node, const RpApp *app, RpEnvironment *environme
 }
 
 static gboolean
-parse_targets (const RpYamlNode *node, const RpApp *app, RpEnvironment *environment,
-               GError **error)
+parse_targets (const RpYamlNode *node, const RpApp *app, RpEnvironment *environment, GError **error)
 {
   const RpYamlNode *list = rp_yaml_get (node, "targets");
   if (list == NULL)
@@ -228,17 +227,15 @@ parse_environment (const RpYamlNode *node, RpApp *app, GError **error)
   static const char *const keys[]
       = { "name", "window", "on_failure", "trial", "progress_deadline", "targets", NULL };
   const char *name;
-  if (!rp_yaml_expect_map (node, keys, error)
-      || !rp_yaml_need_string (node, "name", &name, error)
+  if (!rp_yaml_expect_map (node, keys, error) || !rp_yaml_need_string (node, "name", &name, error)
       || !check_name (rp_yaml_get (node, "name"), "an environment", name, error))
     return FALSE;
   if (find_environment (app, name) != NULL)
-    return rp_yaml_error (rp_yaml_get (node, "name"), error,
-                          "there is an environment %s already", name);
+    return rp_yaml_error (rp_yaml_get (node, "name"), error, "there is an environment %s already",
+                          name);
   g_autoptr (RpEnvironment) environment = rp_environment_new (app->name, name);
   environment->order = app->environments->len + 1;
-  if (!parse_settings (node, environment, error)
-      || !parse_targets (node, app, environment, error))
+  if (!parse_settings (node, environment, error) || !parse_targets (node, app, environment, error))
     return FALSE;
   g_ptr_array_add (app->environments, g_steal_pointer (&environment));
   return TRUE;
@@ -336,8 +333,8 @@ diff_targets (const RpEnvironment *old, const RpEnvironment *new, GPtrArray *cha
         change (changes, "target %s/%s: created (component %s)", new->name, target->name,
                 target->component);
       else if (!g_str_equal (was->component, target->component))
-        change (changes, "target %s/%s: component %s → %s", new->name, target->name,
-                was->component, target->component);
+        change (changes, "target %s/%s: component %s → %s", new->name, target->name, was->component,
+                target->component);
     }
   for (guint i = 0; old != NULL && i < old->targets->len; i++)
     {
@@ -403,8 +400,9 @@ set_unknown_app (RpTxn *txn, const char *name, GError **error)
   for (gsize i = 0; i < rp_rows_count (rows); i++)
     g_string_append_printf (known, "%s%s", i == 0 ? "" : ", ", rp_rows_text (rows, i, 0));
   g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND, "there is no app \"%s\"; %s%s", name,
-               known->len > 0 ? "there are: "
-                              : "none is declared yet: write repoint.yaml and `repoint apply -f` it",
+               known->len > 0
+                   ? "there are: "
+                   : "none is declared yet: write repoint.yaml and `repoint apply -f` it",
                known->str);
   return FALSE;
 }
@@ -435,7 +433,8 @@ rp_app_load (RpTxn *txn, const char *name, GError **error)
 
 /* ---- apply ---- */
 
-typedef struct {
+typedef struct
+{
   RpEngine *engine;
   const RpApp *declared;
   const char *actor;
@@ -518,7 +517,8 @@ rp_app_apply (RpEngine *engine, const RpApp *declared, const char *actor, GPtrAr
 
 /* ---- describe ---- */
 
-typedef struct {
+typedef struct
+{
   const char *name;
   RpApp *app;
   GPtrArray *apps;

@@ -1,5 +1,5 @@
-/* Releases, environments, revisions, plans: the engine. The facade that the server calls; the nouns have
- * files of their own (app.c, release.c, revision.c, plan.c, rollout.c …).
+/* Releases, environments, revisions, plans: the engine. The facade that the server calls; the nouns
+ * have files of their own (app.c, release.c, revision.c, plan.c, rollout.c …).
  */
 #pragma once
 
@@ -13,6 +13,7 @@ RpEngine *rp_engine_new (RpRegistry *registry, RpLedger *ledger);
 void rp_engine_free (RpEngine *engine);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpEngine, rp_engine_free)
 
-/* Time as an event: deadlines that have passed at `now_us` take effect (a rollout that made no progress fails,
- * and is rolled back by itself where the environment says so). Called about once a second. */
+/* Time as an event: deadlines that have passed at `now_us` take effect (a rollout that made no
+ * progress fails, and is rolled back by itself where the environment says so). Called about once a
+ * second. */
 gboolean rp_engine_tick (RpEngine *engine, gint64 now_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -3,7 +3,8 @@
 
 #include "release/engine.h"
 
-struct RpEngine {
+struct RpEngine
+{
   RpRegistry *registry;
   RpLedger *ledger;
   RpDb *db;
@@ -11,7 +12,8 @@ struct RpEngine {
   GHashTable *seen; /* under lock: `app/environment/target` → RpSeen */
 };
 
-typedef struct {
+typedef struct
+{
   gint64 at_us;
   char *agent;
   char *driver;

@@ -91,9 +91,8 @@ set_unknown (RpTxn *txn, const char *app, const char *name, GError **error)
     g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
                  "there is no app \"%s\"; `repoint app list` shows those that are declared", app);
   else
-    g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
-                 "app %s has no environment \"%s\"; %s%s", app, name,
-                 known->len > 0 ? "it has: " : "it declares none: add it to repoint.yaml",
+    g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND, "app %s has no environment \"%s\"; %s%s", app,
+                 name, known->len > 0 ? "it has: " : "it declares none: add it to repoint.yaml",
                  known->str);
   return FALSE;
 }
@@ -120,8 +119,7 @@ rp_environment_load (RpTxn *txn, const char *app, const char *name, GError **err
 GPtrArray *
 rp_environment_load_all (RpTxn *txn, const char *app, GError **error)
 {
-  g_autoptr (GPtrArray) all
-      = g_ptr_array_new_with_free_func ((GDestroyNotify) rp_environment_free);
+  g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func ((GDestroyNotify) rp_environment_free);
   g_autoptr (RpRows) rows = rp_txn_query (txn, error,
                                           "SELECT " COLUMNS " FROM environment WHERE app = $1"
                                           " AND present = 1 ORDER BY ordinal",
@@ -146,17 +144,16 @@ rp_environment_load_revisions (RpTxn *txn, RpEnvironment *environment, GError **
   if (history == NULL)
     return FALSE;
   g_auto (RpKnownGood) known = { 0 };
-  rp_known_good_select ((const RpHistoryRow *) (gpointer) history->data, history->len,
+  rp_known_good_select ((const RpHistoryRow *) (gpointer)history->data, history->len,
                         environment->window, &known);
   if (history->len == 0)
     return TRUE;
-  environment->current
-      = rp_revision_load (txn, environment->app, environment->name,
-                          g_array_index (history, RpHistoryRow, 0).number, error);
+  environment->current = rp_revision_load (txn, environment->app, environment->name,
+                                           g_array_index (history, RpHistoryRow, 0).number, error);
   if (environment->current == NULL || known.undo_revision == 0)
     return environment->current != NULL;
-  environment->last_good = rp_revision_load (txn, environment->app, environment->name,
-                                             known.undo_revision, error);
+  environment->last_good
+      = rp_revision_load (txn, environment->app, environment->name, known.undo_revision, error);
   return environment->last_good != NULL;
 }
 

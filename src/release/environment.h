@@ -3,12 +3,14 @@
 
 #include "release/revision.h"
 
-typedef struct {
+typedef struct
+{
   char *name;
   char *component;
 } RpTargetDecl;
 
-typedef struct {
+typedef struct
+{
   char *app;
   char *name;
   gint64 order; /* in promotion order, from 1 */
@@ -16,11 +18,11 @@ typedef struct {
   gboolean rollback_on_failure;
   gint64 trial_ms;
   gint64 progress_deadline_ms;
-  GPtrArray *targets;  /* RpTargetDecl: those declared now */
-  gboolean present;    /* still declared */
-  gint64 seq;          /* of the last event that concerns it */
-  gint64 pointer_seq;  /* of the last event that changes what its agents get */
-  RpRevision *current; /* NULL: not loaded, or nothing was ever deployed */
+  GPtrArray *targets;    /* RpTargetDecl: those declared now */
+  gboolean present;      /* still declared */
+  gint64 seq;            /* of the last event that concerns it */
+  gint64 pointer_seq;    /* of the last event that changes what its agents get */
+  RpRevision *current;   /* NULL: not loaded, or nothing was ever deployed */
   RpRevision *last_good; /* the undo target; NULL: not loaded, or none */
 } RpEnvironment;
 RpEnvironment *rp_environment_new (const char *app, const char *name);
@@ -28,16 +30,16 @@ void rp_environment_free (RpEnvironment *environment);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpEnvironment, rp_environment_free)
 
 /* With targets, without revisions. RP_ERROR_NOT_FOUND names the app's environments. */
-RpEnvironment *rp_environment_load (RpTxn *txn, const char *app, const char *name, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
+RpEnvironment *rp_environment_load (RpTxn *txn, const char *app, const char *name,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* RpEnvironment, those declared, by order. */
-GPtrArray *rp_environment_load_all (RpTxn *txn, const char *app, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
+GPtrArray *rp_environment_load_all (RpTxn *txn, const char *app,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Fills `current` and `last_good`. */
-gboolean rp_environment_load_revisions (RpTxn *txn, RpEnvironment *environment, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_environment_load_revisions (RpTxn *txn, RpEnvironment *environment,
+                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* RP_ERROR_NOT_FOUND if it is no longer declared: nothing may be moved there. */
-gboolean rp_environment_require_present (const RpEnvironment *environment, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_environment_require_present (const RpEnvironment *environment,
+                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 json_t *rp_environment_to_json (const RpEnvironment *environment);

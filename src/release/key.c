@@ -10,9 +10,8 @@ rp_key_find (RpTxn *txn, const char *scope, const char *key, const char *content
   if (key == NULL)
     return TRUE;
   g_autoptr (RpRows) rows = rp_txn_query (
-      txn, error,
-      "SELECT content, number FROM idempotency WHERE scope = $1 AND idem_key = $2", "ss", scope,
-      key);
+      txn, error, "SELECT content, number FROM idempotency WHERE scope = $1 AND idem_key = $2",
+      "ss", scope, key);
   if (rows == NULL)
     return FALSE;
   if (rp_rows_count (rows) == 0)

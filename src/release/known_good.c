@@ -22,7 +22,13 @@ rp_outcome_parse (const char *name)
   return RP_OUTCOME_PROGRESSING;
 }
 
-typedef enum { VERDICT_NONE, VERDICT_GOOD, VERDICT_FAILED, VERDICT_ROLLED_BACK } Verdict;
+typedef enum
+{
+  VERDICT_NONE,
+  VERDICT_GOOD,
+  VERDICT_FAILED,
+  VERDICT_ROLLED_BACK
+} Verdict;
 
 static Verdict
 verdict_of (const RpHistoryRow *row)
@@ -41,7 +47,7 @@ newest_verdicts (const RpHistoryRow *rows, gsize n_rows)
   GHashTable *newest = g_hash_table_new (g_int64_hash, g_int64_equal);
   for (gsize i = 0; i < n_rows; i++)
     if (verdict_of (&rows[i]) != VERDICT_NONE && !g_hash_table_contains (newest, &rows[i].release))
-      g_hash_table_insert (newest, (gpointer) &rows[i].release, (gpointer) &rows[i]);
+      g_hash_table_insert (newest, (gpointer)&rows[i].release, (gpointer)&rows[i]);
   return newest;
 }
 
@@ -108,7 +114,7 @@ rp_known_good_select (const RpHistoryRow *rows, gsize n_rows, gint64 window, RpK
       gboolean good = row->release != rows[0].release && judge (newest, row, &skipped);
       if (!good && out->undo_revision == 0)
         g_array_append_val (out->skipped, skipped);
-      if (!good || !g_hash_table_add (taken, (gpointer) &row->release))
+      if (!good || !g_hash_table_add (taken, (gpointer)&row->release))
         continue;
       if (out->undo_revision == 0)
         {

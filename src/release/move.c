@@ -55,27 +55,26 @@ set_moved (RpTxn *txn, const RpMoveRequest *request, const RpRevision *current, 
   g_autoptr (RpRevision) before = NULL;
   if (current->number > 1)
     {
-      before = rp_revision_load (txn, request->app, request->environment, current->number - 1,
-                                 error);
+      before
+          = rp_revision_load (txn, request->app, request->environment, current->number - 1, error);
       if (before == NULL)
         return FALSE;
     }
   g_autofree char *from = revision_label (before);
   g_autofree char *to = revision_label (current);
   g_autofree char *at = rp_clock_format (current->at_us);
-  g_set_error (error, RP_ERROR, RP_ERROR_MOVED,
-               "%s/%s is at revision %" G_GINT64_FORMAT ", not at %" G_GINT64_FORMAT
-               ": %s moved it at %s from %s to %s (%s: %s); nothing was changed now. Look at it, and if"
-               " you still want to, repeat with expected revision %" G_GINT64_FORMAT,
-               request->app, request->environment, current->number, request->expected_revision,
-               current->actor, at, from, to, rp_kind_name (current->kind), current->cause,
-               current->number);
+  g_set_error (
+      error, RP_ERROR, RP_ERROR_MOVED,
+      "%s/%s is at revision %" G_GINT64_FORMAT ", not at %" G_GINT64_FORMAT
+      ": %s moved it at %s from %s to %s (%s: %s); nothing was changed now. Look at it, and if"
+      " you still want to, repeat with expected revision %" G_GINT64_FORMAT,
+      request->app, request->environment, current->number, request->expected_revision,
+      current->actor, at, from, to, rp_kind_name (current->kind), current->cause, current->number);
   return FALSE;
 }
 
 static gboolean
-check_expected (RpTxn *txn, const RpMoveRequest *request, const RpRevision *current,
-                GError **error)
+check_expected (RpTxn *txn, const RpMoveRequest *request, const RpRevision *current, GError **error)
 {
   gint64 number = current == NULL ? 0 : current->number;
   if (request->expected_revision == RP_ANY_REVISION || request->expected_revision == number)
@@ -108,19 +107,20 @@ load_source (RpTxn *txn, const RpMoveRequest *request, const RpEnvironment *into
 {
   if (request->from != NULL)
     return rp_environment_load (txn, request->app, request->from, error);
-  g_autoptr (RpRows) rows = rp_txn_query (
-      txn, error,
-      "SELECT name FROM environment WHERE app = $1 AND present = 1 AND ordinal < $2"
-      " ORDER BY ordinal DESC LIMIT 1",
-      "si", request->app, into->order);
+  g_autoptr (RpRows) rows
+      = rp_txn_query (txn, error,
+                      "SELECT name FROM environment WHERE app = $1 AND present = 1 AND ordinal < $2"
+                      " ORDER BY ordinal DESC LIMIT 1",
+                      "si", request->app, into->order);
   if (rows == NULL)
     return NULL;
   if (rp_rows_count (rows) > 0)
     return rp_environment_load (txn, request->app, rp_rows_text (rows, 0, 0), error);
-  g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
-               "%s is the first environment of %s: there is none before it to promote from; name one"
-               " or deploy a release",
-               into->name, request->app);
+  g_set_error (
+      error, RP_ERROR, RP_ERROR_INVALID,
+      "%s is the first environment of %s: there is none before it to promote from; name one"
+      " or deploy a release",
+      into->name, request->app);
   return NULL;
 }
 
@@ -138,7 +138,8 @@ check_source_healthy (const RpEnvironment *source, GError **error)
   if (current->outcome == RP_OUTCOME_HEALTHY)
     return TRUE;
   g_set_error (error, RP_ERROR, RP_ERROR_BLOCKED,
-               "%s is not healthy in %s (revision %" G_GINT64_FORMAT " is %s%s%s); only what is healthy"
+               "%s is not healthy in %s (revision %" G_GINT64_FORMAT
+               " is %s%s%s); only what is healthy"
                " there is promoted. Wait for it or repair it, or deploy the release by name",
                current->release->version, source->name, current->number,
                rp_outcome_name (current->outcome), current->outcome_reason != NULL ? ": " : "",
@@ -158,8 +159,8 @@ check_asked_release (RpTxn *txn, const RpMoveRequest *request, const RpEnvironme
   if (asked->number == source->current->release->number)
     return TRUE;
   g_set_error (error, RP_ERROR, RP_ERROR_BLOCKED,
-               "%s is not what is current in %s (that is %s), and only that is promoted", asked->version,
-               source->name, source->current->release->version);
+               "%s is not what is current in %s (that is %s), and only that is promoted",
+               asked->version, source->name, source->current->release->version);
   return FALSE;
 }
 
@@ -206,8 +207,8 @@ explain (RpTxn *txn, const RpMoveRequest *request, const RpSkipped *skipped,
       return g_strdup_printf ("its release failed later, in revision %" G_GINT64_FORMAT,
                               skipped->other);
     case RP_SKIP_RELEASE_ROLLED_BACK_LATER:
-      return g_strdup_printf ("its release was rolled back from later, in revision %" G_GINT64_FORMAT,
-                              skipped->other);
+      return g_strdup_printf (
+          "its release was rolled back from later, in revision %" G_GINT64_FORMAT, skipped->other);
     }
   g_assert_not_reached ();
 }
@@ -254,11 +255,11 @@ set_no_known_good (const RpMoveRequest *request, const RpDecision *move, GError 
 }
 
 static gboolean
-choose_known_good (RpTxn *txn, const RpMoveRequest *request, const GArray *history, RpDecision *move,
-                   gint64 *out_revision, GError **error)
+choose_known_good (RpTxn *txn, const RpMoveRequest *request, const GArray *history,
+                   RpDecision *move, gint64 *out_revision, GError **error)
 {
   g_auto (RpKnownGood) known = { 0 };
-  rp_known_good_select ((const RpHistoryRow *) (gconstpointer) history->data, history->len,
+  rp_known_good_select ((const RpHistoryRow *) (gconstpointer)history->data, history->len,
                         move->environment->window, &known);
   if (!load_skipped (txn, request, known.skipped, move, error))
     return FALSE;
@@ -273,7 +274,7 @@ static gboolean
 choose_revision_of (RpTxn *txn, const RpMoveRequest *request, const GArray *history,
                     gint64 *out_revision, GError **error)
 {
-  const RpHistoryRow *rows = (const RpHistoryRow *) (gconstpointer) history->data;
+  const RpHistoryRow *rows = (const RpHistoryRow *) (gconstpointer)history->data;
   g_autoptr (RpRelease) release = rp_release_find (txn, request->app, request->release, error);
   gint64 newest = 0;
   if (release == NULL)
@@ -318,12 +319,12 @@ check_restored (const RpRevision *restored, const RpRevision *current, GError **
 {
   if (restored->release->number == current->release->number)
     {
-      g_set_error (error, RP_ERROR, RP_ERROR_BLOCKED,
-                   "%s is what %s/%s is pointed at already (revision %" G_GINT64_FORMAT
-                   "): going back to it would change nothing; `deploy` it to have its targets take it up"
-                   " again",
-                   restored->release->version, restored->app, restored->environment,
-                   current->number);
+      g_set_error (
+          error, RP_ERROR, RP_ERROR_BLOCKED,
+          "%s is what %s/%s is pointed at already (revision %" G_GINT64_FORMAT
+          "): going back to it would change nothing; `deploy` it to have its targets take it up"
+          " again",
+          restored->release->version, restored->app, restored->environment, current->number);
       return FALSE;
     }
   return TRUE;
@@ -339,15 +340,16 @@ caution_not_good (const RpRevision *restored, RpDecision *move)
                                      " was rolled back from, by revision %" G_GINT64_FORMAT,
                                      restored->number, restored->rolled_back_by);
   else
-    move->caution = g_strdup_printf (
-        "not known good: revision %" G_GINT64_FORMAT " is %s%s%s", restored->number,
-        rp_outcome_name (restored->outcome),
-        restored->outcome == RP_OUTCOME_HEALTHY ? ", but its release failed or was rolled back from since"
-        : restored->outcome_reason != NULL      ? ": "
-                                                : "",
-        restored->outcome != RP_OUTCOME_HEALTHY && restored->outcome_reason != NULL
-            ? restored->outcome_reason
-            : "");
+    move->caution = g_strdup_printf ("not known good: revision %" G_GINT64_FORMAT " is %s%s%s",
+                                     restored->number, rp_outcome_name (restored->outcome),
+                                     restored->outcome == RP_OUTCOME_HEALTHY
+                                         ? ", but its release failed or was rolled back from since"
+                                     : restored->outcome_reason != NULL ? ": "
+                                                                        : "",
+                                     restored->outcome != RP_OUTCOME_HEALTHY
+                                             && restored->outcome_reason != NULL
+                                         ? restored->outcome_reason
+                                         : "");
 }
 
 static gboolean
@@ -410,10 +412,9 @@ caution_rolled_back (RpTxn *txn, const RpMoveRequest *request, RpDecision *move,
                                      rp_rows_text (rows, 0, 2), rp_rows_int (rows, 0, 1),
                                      rp_rows_text (rows, 0, 3));
   else if (g_str_equal (rp_rows_text (rows, 0, 4), "failed"))
-    move->caution = g_strdup_printf ("failed in %s when it was last there: revision %" G_GINT64_FORMAT
-                                     " (%s)",
-                                     request->environment, rp_rows_int (rows, 0, 0),
-                                     rp_rows_text (rows, 0, 5));
+    move->caution = g_strdup_printf (
+        "failed in %s when it was last there: revision %" G_GINT64_FORMAT " (%s)",
+        request->environment, rp_rows_int (rows, 0, 0), rp_rows_text (rows, 0, 5));
   return TRUE;
 }
 
@@ -489,7 +490,8 @@ rp_revision_append (RpEngine *engine, RpTxn *txn, const RpDecision *move, RpRevi
   return TRUE;
 }
 
-typedef struct {
+typedef struct
+{
   RpEngine *engine;
   const RpMoveRequest *request;
   const RpPlan *plan; /* NULL: only look for an earlier answer to the same key */
@@ -527,8 +529,8 @@ move_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   g_autoptr (RpDecision) decided = rp_move_decide (txn, request, error);
   if (decided == NULL)
     return FALSE;
-  /* Somebody moved the pointer between the plan and now and the choice would be another: not what was shown, and not
-   * what was verified. */
+  /* Somebody moved the pointer between the plan and now and the choice would be another: not what
+   * was shown, and not what was verified. */
   if (decided->release->number != move->plan->move->release->number)
     {
       RpMoveRequest planned = *request;
@@ -549,8 +551,7 @@ RpRevision *
 rp_revision_move (RpEngine *engine, const RpMoveRequest *request, gboolean *out_created,
                   GError **error)
 {
-  g_autofree char *scope
-      = g_strdup_printf ("%s/%s/revisions", request->app, request->environment);
+  g_autofree char *scope = g_strdup_printf ("%s/%s/revisions", request->app, request->environment);
   Move move = { .engine = engine, .request = request, .scope = scope };
   if (!rp_db_read (engine->db, replay_in_txn, &move, error))
     return NULL;

@@ -1,5 +1,5 @@
-/* Moving an environment's pointer: the request, the decision (pure reading, so that a plan and the move itself
- * decide alike) and the compare-and-set.
+/* Moving an environment's pointer: the request, the decision (pure reading, so that a plan and the
+ * move itself decide alike) and the compare-and-set.
  */
 #pragma once
 
@@ -8,7 +8,8 @@
 #define RP_ANY_REVISION (-1)
 
 /* All borrowed. */
-typedef struct {
+typedef struct
+{
   const char *app;
   const char *environment;
   RpRevisionKind kind;
@@ -22,13 +23,15 @@ typedef struct {
   const char *request_hash;    /* of the request's content; needed with a key */
 } RpMoveRequest;
 
-typedef struct {
+typedef struct
+{
   gint64 revision;
   char *version;
   char *why;
 } RpPassedOver;
 
-typedef struct {
+typedef struct
+{
   RpEnvironment *environment; /* with `current`: what the pointer leaves */
   RpRelease *release;         /* where it goes */
   gint64 restores;            /* 0: no rollback */
@@ -39,20 +42,21 @@ typedef struct {
 void rp_decision_free (RpDecision *move);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpDecision, rp_decision_free)
 
-/* RP_ERROR_MOVED if the pointer is not where it is expected to be: the text says who moved it, when, from and to
- * what, and why; RP_ERROR_NOT_FOUND (of what was named, or of a known good release), RP_ERROR_AMBIGUOUS,
- * RP_ERROR_INVALID; RP_ERROR_BLOCKED where it must not or need not go. */
-RpDecision *rp_move_decide (RpTxn *txn, const RpMoveRequest *request, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
+/* RP_ERROR_MOVED if the pointer is not where it is expected to be: the text says who moved it,
+ * when, from and to what, and why; RP_ERROR_NOT_FOUND (of what was named, or of a known good
+ * release), RP_ERROR_AMBIGUOUS, RP_ERROR_INVALID; RP_ERROR_BLOCKED where it must not or need not
+ * go. */
+RpDecision *rp_move_decide (RpTxn *txn, const RpMoveRequest *request,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* In a write transaction: ends the current revision and appends the next one, kind, release, cause and actor as
- * given. `idempotency` is recorded with it, or NULL. */
-gboolean rp_revision_append (RpEngine *engine, RpTxn *txn, const RpDecision *move, RpRevisionKind kind,
-                             const char *actor, json_t *idempotency, gint64 *out_number,
-                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* In a write transaction: ends the current revision and appends the next one, kind, release, cause
+ * and actor as given. `idempotency` is recorded with it, or NULL. */
+gboolean rp_revision_append (RpEngine *engine, RpTxn *txn, const RpDecision *move,
+                             RpRevisionKind kind, const char *actor, json_t *idempotency,
+                             gint64 *out_number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Plans, checks the bytes, and moves the pointer by compare-and-set.  A repeated key returns the first answer
- * with *out_created FALSE. RP_ERROR_BLOCKED if bytes are missing or damaged. Blocks while bytes that were never
- * verified are hashed. */
-RpRevision *rp_revision_move (RpEngine *engine, const RpMoveRequest *request,
-                              gboolean *out_created, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Plans, checks the bytes, and moves the pointer by compare-and-set.  A repeated key returns the
+ * first answer with *out_created FALSE. RP_ERROR_BLOCKED if bytes are missing or damaged. Blocks
+ * while bytes that were never verified are hashed. */
+RpRevision *rp_revision_move (RpEngine *engine, const RpMoveRequest *request, gboolean *out_created,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;

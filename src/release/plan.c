@@ -84,20 +84,21 @@ add_component_item (const RpReleaseComponent *component, const RpVerifyReport *r
   if (report->problems->len == 0)
     {
       g_autofree char *at = rp_clock_format (report->oldest_verified_at_us);
-      rp_plan_add_item (items, subject, RP_ITEM_RESTORED,
-                        g_strdup_printf ("%s@%s: %u blobs, %s, every byte hashed, least recently at %s",
-                                         component->repository, digest, report->blobs, size, at),
-                        NULL);
+      rp_plan_add_item (
+          items, subject, RP_ITEM_RESTORED,
+          g_strdup_printf ("%s@%s: %u blobs, %s, every byte hashed, least recently at %s",
+                           component->repository, digest, report->blobs, size, at),
+          NULL);
       return;
     }
   g_autoptr (GString) problems = g_string_new (NULL);
   for (guint i = 0; i < report->problems->len; i++)
     g_string_append_printf (problems, "%s%s", i == 0 ? "" : "; ",
-                            (const char *) report->problems->pdata[i]);
-  rp_plan_add_item (items, subject, RP_ITEM_BLOCKED,
-                    g_strdup_printf ("%s@%s is not whole: %s", component->repository, digest,
-                                     problems->str),
-                    "push the same digest again from wherever it still is, then look again");
+                            (const char *)report->problems->pdata[i]);
+  rp_plan_add_item (
+      items, subject, RP_ITEM_BLOCKED,
+      g_strdup_printf ("%s@%s is not whole: %s", component->repository, digest, problems->str),
+      "push the same digest again from wherever it still is, then look again");
 }
 
 gboolean
@@ -138,10 +139,9 @@ add_drift_item (const RpTargetView *target, const RpRevision *current, GPtrArray
       || g_str_equal (target->observed_digest, rp_digest_format (&pointed->digest, digest)))
     return;
   g_autofree char *subject = g_strdup_printf ("live state of %s", target->name);
-  g_autofree char *runs
-      = target->observed_version == NULL
-            ? g_strdup ("of no release known here")
-            : g_strdup_printf ("release %s", target->observed_version);
+  g_autofree char *runs = target->observed_version == NULL
+                              ? g_strdup ("of no release known here")
+                              : g_strdup_printf ("release %s", target->observed_version);
   rp_plan_add_item (items, subject, RP_ITEM_NOT_RESTORED,
                     g_strdup_printf ("it runs %s (%s), not %s (%s) that revision %" G_GINT64_FORMAT
                                      " names: what runs now is not what would be left",
@@ -166,9 +166,10 @@ add_target_item (const RpTargetView *target, const RpRelease *release, gint64 no
     }
   if (target->seen_at_us == 0)
     {
-      rp_plan_add_item (items, subject, RP_ITEM_UNKNOWN,
-                        g_strdup ("no agent was ever seen for it, so nothing there will follow the pointer"),
-                        "start `repoint agent` on its host");
+      rp_plan_add_item (
+          items, subject, RP_ITEM_UNKNOWN,
+          g_strdup ("no agent was ever seen for it, so nothing there will follow the pointer"),
+          "start `repoint agent` on its host");
       return;
     }
   gboolean local = rp_target_view_has_local (target, &component->digest);
@@ -177,10 +178,11 @@ add_target_item (const RpTargetView *target, const RpRelease *release, gint64 no
   if (now_us - target->seen_at_us > RP_TARGET_SILENT_US)
     {
       g_autofree char *age = rp_clock_format_age (now_us - target->seen_at_us);
-      rp_plan_add_item (items, subject, RP_ITEM_UNKNOWN,
-                        g_strdup_printf ("its agent was last seen %s ago; it follows when it is back, and %s",
-                                         age, where),
-                        "look at the agent on its host; `repoint agent undo` works there without this server");
+      rp_plan_add_item (
+          items, subject, RP_ITEM_UNKNOWN,
+          g_strdup_printf ("its agent was last seen %s ago; it follows when it is back, and %s",
+                           age, where),
+          "look at the agent on its host; `repoint agent undo` works there without this server");
       return;
     }
   rp_plan_add_item (items, subject, RP_ITEM_RESTORED, g_strdup (where), NULL);
@@ -191,10 +193,11 @@ rp_plan_look_at_targets (const GPtrArray *targets, const RpRelease *release,
                          const RpRevision *current, gint64 now_us, GPtrArray *items)
 {
   if (targets->len == 0)
-    rp_plan_add_item (items, "targets", RP_ITEM_UNKNOWN,
-                      g_strdup ("no targets declared: the pointer moves and counts as healthy at once, and"
-                                " repoint does not know what follows it"),
-                      "declare the environment's targets in repoint.yaml");
+    rp_plan_add_item (
+        items, "targets", RP_ITEM_UNKNOWN,
+        g_strdup ("no targets declared: the pointer moves and counts as healthy at once, and"
+                  " repoint does not know what follows it"),
+        "declare the environment's targets in repoint.yaml");
   for (guint i = 0; i < targets->len; i++)
     {
       add_target_item (targets->pdata[i], release, now_us, items);
@@ -205,14 +208,14 @@ rp_plan_look_at_targets (const GPtrArray *targets, const RpRelease *release,
 void
 rp_plan_add_unknowns (const char *app, gboolean going_back, GPtrArray *items)
 {
-  static const struct {
+  static const struct
+  {
     const char *subject;
     const char *what;
     const char *danger;
     const char *way_out;
   } unknowns[] = {
-    { "config", "the configuration",
-      "what was changed outside the images since stays as it is",
+    { "config", "the configuration", "what was changed outside the images since stays as it is",
       "compare the configuration of then and now by hand, or put it into the image" },
     { "schema", "the database schema", "migrations that ran since stay",
       "check that this release can work with the schema as it is now" },
@@ -229,7 +232,8 @@ rp_plan_add_unknowns (const char *app, gboolean going_back, GPtrArray *items)
 
 /* ---- plan ---- */
 
-typedef struct {
+typedef struct
+{
   RpEngine *engine;
   const RpMoveRequest *request;
   RpDecision *move;
@@ -243,9 +247,8 @@ look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   look->move = rp_move_decide (txn, look->request, error);
   if (look->move == NULL)
     return FALSE;
-  look->targets
-      = rp_target_view_load_all (look->engine, txn, look->request->app,
-                                  look->request->environment, error);
+  look->targets = rp_target_view_load_all (look->engine, txn, look->request->app,
+                                           look->request->environment, error);
   return look->targets != NULL;
 }
 
@@ -299,9 +302,10 @@ rp_plan_require_open (const RpPlan *plan, GError **error)
         g_string_append_printf (text, "%s%s: %s (%s)", text->len > 0 ? "; " : "", item->subject,
                                 item->reason, item->way_out);
     }
-  g_set_error (error, RP_ERROR, RP_ERROR_BLOCKED, "%s to %s in %s/%s is blocked, nothing was changed: %s",
-               rp_kind_name (plan->kind), plan->move->release->version,
-               plan->move->environment->app, plan->move->environment->name, text->str);
+  g_set_error (error, RP_ERROR, RP_ERROR_BLOCKED,
+               "%s to %s in %s/%s is blocked, nothing was changed: %s", rp_kind_name (plan->kind),
+               plan->move->release->version, plan->move->environment->app,
+               plan->move->environment->name, text->str);
   return FALSE;
 }
 

@@ -22,7 +22,8 @@ rp_pointer_view_free (RpPointerView *pointer)
   g_free (pointer);
 }
 
-typedef struct {
+typedef struct
+{
   RpEngine *engine;
   const char *app;
   const char *environment;
@@ -55,7 +56,7 @@ load_window (RpTxn *txn, const RpEnvironment *environment, RpPointerView *pointe
       = rp_revision_load_history (txn, environment->app, environment->name, error);
   if (history == NULL)
     return FALSE;
-  rp_known_good_select ((const RpHistoryRow *) (gconstpointer) history->data, history->len,
+  rp_known_good_select ((const RpHistoryRow *) (gconstpointer)history->data, history->len,
                         environment->window, &known);
   for (guint i = 0; i < known.window->len; i++)
     {
@@ -100,7 +101,7 @@ get_in_txn (RpTxn *txn, gpointer user_data, GError **error)
 
 gboolean
 rp_pointer_view_get (RpEngine *engine, const char *app, const char *environment, const char *target,
-                gint64 after, gboolean force, RpPointerView **out, GError **error)
+                     gint64 after, gboolean force, RpPointerView **out, GError **error)
 {
   Query query = { engine, app, environment, target, after, force, NULL };
   if (!rp_db_read (engine->db, get_in_txn, &query, error))

@@ -1,68 +1,69 @@
 /* The tables of this room, computed from events and nothing else.
  *
- *   app.applied        the declaration of an app               → app, component, environment, target
- *   release.created    a release                               → app_release, release_component
- *   revision.created   an environment's pointer moved          → revision, environment.seq
- *   revision.finished  a revision got its outcome              → revision
+ *   app.applied        the declaration of an app               → app, component, environment,
+ * target release.created    a release                               → app_release,
+ * release_component revision.created   an environment's pointer moved          → revision,
+ * environment.seq revision.finished  a revision got its outcome              → revision
  *   revision.stopped   it failed and will not be rolled back by itself, and why → revision
  *   target.reported    what an agent saw, where that changed   → target, target_local, report
  */
 #include "base/json.h"
 #include "release/engine.h"
 
-static const char schema[] =
-    "CREATE TABLE IF NOT EXISTS app ("
-    " name TEXT NOT NULL PRIMARY KEY, seq BIGINT NOT NULL, at_us BIGINT NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS component ("
-    " app TEXT NOT NULL, name TEXT NOT NULL, repository TEXT NOT NULL, ordinal BIGINT NOT NULL,"
-    " PRIMARY KEY (app, name));"
-    "CREATE TABLE IF NOT EXISTS environment ("
-    " app TEXT NOT NULL, name TEXT NOT NULL, ordinal BIGINT NOT NULL, present BIGINT NOT NULL,"
-    " window_size BIGINT NOT NULL, on_failure TEXT NOT NULL, trial_ms BIGINT NOT NULL,"
-    " progress_deadline_ms BIGINT NOT NULL, seq BIGINT NOT NULL, pointer_seq BIGINT NOT NULL,"
-    " PRIMARY KEY (app, name));"
-    "CREATE TABLE IF NOT EXISTS target ("
-    " app TEXT NOT NULL, environment TEXT NOT NULL, name TEXT NOT NULL, component TEXT NOT NULL,"
-    " ordinal BIGINT NOT NULL, present BIGINT NOT NULL, agent TEXT, driver TEXT,"
-    " state TEXT NOT NULL, revision BIGINT NOT NULL, progress BIGINT NOT NULL,"
-    " observed_digest TEXT, message TEXT, at_us BIGINT NOT NULL,"
-    " PRIMARY KEY (app, environment, name));"
-    "CREATE INDEX IF NOT EXISTS target_observed ON target (observed_digest);"
-    "CREATE TABLE IF NOT EXISTS target_local ("
-    " app TEXT NOT NULL, environment TEXT NOT NULL, target TEXT NOT NULL, digest TEXT NOT NULL,"
-    " PRIMARY KEY (app, environment, target, digest));"
-    "CREATE TABLE IF NOT EXISTS app_release ("
-    " app TEXT NOT NULL, number BIGINT NOT NULL, version TEXT NOT NULL, source_repository TEXT,"
-    " source_commit TEXT, build TEXT, run_url TEXT, actor TEXT NOT NULL, at_us BIGINT NOT NULL,"
-    " seq BIGINT NOT NULL, PRIMARY KEY (app, number));"
-    "CREATE UNIQUE INDEX IF NOT EXISTS app_release_version ON app_release (app, version);"
-    "CREATE UNIQUE INDEX IF NOT EXISTS app_release_commit ON app_release (app, source_commit);"
-    "CREATE TABLE IF NOT EXISTS release_component ("
-    " app TEXT NOT NULL, release BIGINT NOT NULL, name TEXT NOT NULL, ordinal BIGINT NOT NULL,"
-    " repository TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,"
-    " size_bytes BIGINT NOT NULL, requested TEXT NOT NULL, PRIMARY KEY (app, release, name));"
-    "CREATE INDEX IF NOT EXISTS release_component_digest ON release_component (digest);"
-    "CREATE TABLE IF NOT EXISTS revision ("
-    " app TEXT NOT NULL, environment TEXT NOT NULL, number BIGINT NOT NULL, kind TEXT NOT NULL,"
-    " release BIGINT NOT NULL, cause TEXT NOT NULL, actor TEXT NOT NULL, at_us BIGINT NOT NULL,"
-    " expected_revision BIGINT NOT NULL, outcome TEXT NOT NULL, outcome_reason TEXT,"
-    " outcome_at_us BIGINT NOT NULL, restores BIGINT NOT NULL, rolled_back_by BIGINT NOT NULL,"
-    " rollback_due BIGINT NOT NULL, progress_at_us BIGINT NOT NULL, seq BIGINT NOT NULL,"
-    " PRIMARY KEY (app, environment, number));"
-    "CREATE INDEX IF NOT EXISTS revision_release ON revision (app, release, environment, number);"
-    "CREATE INDEX IF NOT EXISTS revision_open ON revision (app, environment, number)"
-    " WHERE outcome = 'progressing' OR rollback_due = 1;"
-    "CREATE TABLE IF NOT EXISTS report ("
-    " app TEXT NOT NULL, environment TEXT NOT NULL, target TEXT NOT NULL, id TEXT NOT NULL,"
-    " content TEXT NOT NULL, seq BIGINT NOT NULL,"
-    " PRIMARY KEY (app, environment, target, id, content));"
-    "CREATE TABLE IF NOT EXISTS idempotency ("
-    " scope TEXT NOT NULL, idem_key TEXT NOT NULL, content TEXT NOT NULL, number BIGINT NOT NULL,"
-    " PRIMARY KEY (scope, idem_key));";
+static const char schema[]
+    = "CREATE TABLE IF NOT EXISTS app ("
+      " name TEXT NOT NULL PRIMARY KEY, seq BIGINT NOT NULL, at_us BIGINT NOT NULL);"
+      "CREATE TABLE IF NOT EXISTS component ("
+      " app TEXT NOT NULL, name TEXT NOT NULL, repository TEXT NOT NULL, ordinal BIGINT NOT NULL,"
+      " PRIMARY KEY (app, name));"
+      "CREATE TABLE IF NOT EXISTS environment ("
+      " app TEXT NOT NULL, name TEXT NOT NULL, ordinal BIGINT NOT NULL, present BIGINT NOT NULL,"
+      " window_size BIGINT NOT NULL, on_failure TEXT NOT NULL, trial_ms BIGINT NOT NULL,"
+      " progress_deadline_ms BIGINT NOT NULL, seq BIGINT NOT NULL, pointer_seq BIGINT NOT NULL,"
+      " PRIMARY KEY (app, name));"
+      "CREATE TABLE IF NOT EXISTS target ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, name TEXT NOT NULL, component TEXT NOT NULL,"
+      " ordinal BIGINT NOT NULL, present BIGINT NOT NULL, agent TEXT, driver TEXT,"
+      " state TEXT NOT NULL, revision BIGINT NOT NULL, progress BIGINT NOT NULL,"
+      " observed_digest TEXT, message TEXT, at_us BIGINT NOT NULL,"
+      " PRIMARY KEY (app, environment, name));"
+      "CREATE INDEX IF NOT EXISTS target_observed ON target (observed_digest);"
+      "CREATE TABLE IF NOT EXISTS target_local ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, target TEXT NOT NULL, digest TEXT NOT NULL,"
+      " PRIMARY KEY (app, environment, target, digest));"
+      "CREATE TABLE IF NOT EXISTS app_release ("
+      " app TEXT NOT NULL, number BIGINT NOT NULL, version TEXT NOT NULL, source_repository TEXT,"
+      " source_commit TEXT, build TEXT, run_url TEXT, actor TEXT NOT NULL, at_us BIGINT NOT NULL,"
+      " seq BIGINT NOT NULL, PRIMARY KEY (app, number));"
+      "CREATE UNIQUE INDEX IF NOT EXISTS app_release_version ON app_release (app, version);"
+      "CREATE UNIQUE INDEX IF NOT EXISTS app_release_commit ON app_release (app, source_commit);"
+      "CREATE TABLE IF NOT EXISTS release_component ("
+      " app TEXT NOT NULL, release BIGINT NOT NULL, name TEXT NOT NULL, ordinal BIGINT NOT NULL,"
+      " repository TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,"
+      " size_bytes BIGINT NOT NULL, requested TEXT NOT NULL, PRIMARY KEY (app, release, name));"
+      "CREATE INDEX IF NOT EXISTS release_component_digest ON release_component (digest);"
+      "CREATE TABLE IF NOT EXISTS revision ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, number BIGINT NOT NULL, kind TEXT NOT NULL,"
+      " release BIGINT NOT NULL, cause TEXT NOT NULL, actor TEXT NOT NULL, at_us BIGINT NOT NULL,"
+      " expected_revision BIGINT NOT NULL, outcome TEXT NOT NULL, outcome_reason TEXT,"
+      " outcome_at_us BIGINT NOT NULL, restores BIGINT NOT NULL, rolled_back_by BIGINT NOT NULL,"
+      " rollback_due BIGINT NOT NULL, progress_at_us BIGINT NOT NULL, seq BIGINT NOT NULL,"
+      " PRIMARY KEY (app, environment, number));"
+      "CREATE INDEX IF NOT EXISTS revision_release ON revision (app, release, environment, number);"
+      "CREATE INDEX IF NOT EXISTS revision_open ON revision (app, environment, number)"
+      " WHERE outcome = 'progressing' OR rollback_due = 1;"
+      "CREATE TABLE IF NOT EXISTS report ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, target TEXT NOT NULL, id TEXT NOT NULL,"
+      " content TEXT NOT NULL, seq BIGINT NOT NULL,"
+      " PRIMARY KEY (app, environment, target, id, content));"
+      "CREATE TABLE IF NOT EXISTS idempotency ("
+      " scope TEXT NOT NULL, idem_key TEXT NOT NULL, content TEXT NOT NULL, number BIGINT NOT NULL,"
+      " PRIMARY KEY (scope, idem_key));";
 
 static const char *const tables[]
-    = { "app",    "component",        "environment", "target",      "target_local", "app_release",
-        "revision", "release_component", "report",      "idempotency", NULL };
+    = { "app",          "component",   "environment", "target",
+        "target_local", "app_release", "revision",    "release_component",
+        "report",       "idempotency", NULL };
 
 /* Moves the marks that long polls compare; `pointer` if agents get something else from now on. */
 static gboolean
@@ -108,9 +109,8 @@ apply_targets (RpTxn *txn, const char *app, json_t *environment, GError **error)
                       "INSERT INTO target VALUES ($1, $2, $3, $4, $5, 1, NULL, NULL, 'unknown', 0,"
                       " 0, NULL, NULL, 0) ON CONFLICT (app, environment, name) DO UPDATE SET"
                       " component = excluded.component, ordinal = excluded.ordinal, present = 1",
-                      "ssssi", app, rp_json_str (environment, "name"),
-                      rp_json_str (target, "name"), rp_json_str (target, "component"),
-                      (gint64) i + 1))
+                      "ssssi", app, rp_json_str (environment, "name"), rp_json_str (target, "name"),
+                      rp_json_str (target, "component"), (gint64) i + 1))
       return FALSE;
   }
   return TRUE;
@@ -148,11 +148,10 @@ app_applied (RpTxn *txn, const RpEvent *event, GError **error)
                       "INSERT INTO app VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE SET"
                       " seq = excluded.seq, at_us = excluded.at_us",
                       "sii", app, event->seq, event->at_us)
-         && rp_txn_exec (txn, error, NULL, "UPDATE environment SET present = 0 WHERE app = $1",
-                         "s", app)
+         && rp_txn_exec (txn, error, NULL, "UPDATE environment SET present = 0 WHERE app = $1", "s",
+                         app)
          && rp_txn_exec (txn, error, NULL, "UPDATE target SET present = 0 WHERE app = $1", "s", app)
-         && apply_components (txn, event, app, error)
-         && apply_environments (txn, event, app, error)
+         && apply_components (txn, event, app, error) && apply_environments (txn, event, app, error)
          && rp_txn_exec (txn, error, NULL,
                          "UPDATE environment SET seq = $1, pointer_seq = $1 WHERE app = $2", "is",
                          event->seq, app);
@@ -187,19 +186,19 @@ release_created (RpTxn *txn, const RpEvent *event, GError **error)
   json_t *component;
   json_array_foreach (json_object_get (event->body, "components"), i, component)
   {
-    if (!rp_txn_exec (
-            txn, error, NULL,
-            "INSERT INTO release_component VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            "sisisssis", app, number, rp_json_str (component, "name"), (gint64) i + 1,
-            rp_json_str (component, "repository"), rp_json_str (component, "digest"),
-            rp_json_str (component, "media_type"), rp_json_int (component, "size_bytes"),
-            rp_json_str (component, "requested")))
+    if (!rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO release_component VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                      "sisisssis", app, number, rp_json_str (component, "name"), (gint64) i + 1,
+                      rp_json_str (component, "repository"), rp_json_str (component, "digest"),
+                      rp_json_str (component, "media_type"), rp_json_int (component, "size_bytes"),
+                      rp_json_str (component, "requested")))
       return FALSE;
   }
   return remember_key (txn, event, error);
 }
 
-/* What is left behind: rolled back from, if the event says so, and no longer due to be rolled back by itself. */
+/* What is left behind: rolled back from, if the event says so, and no longer due to be rolled back
+ * by itself. */
 static gboolean
 leave_revision (RpTxn *txn, const RpEvent *event, GError **error)
 {
@@ -213,8 +212,7 @@ leave_revision (RpTxn *txn, const RpEvent *event, GError **error)
          && rp_txn_exec (txn, error, NULL,
                          "UPDATE revision SET rolled_back_by = $1"
                          " WHERE app = $2 AND environment = $3 AND number = $4",
-                         "issi", number, app, environment,
-                         rp_json_int (event->body, "rolls_back"));
+                         "issi", number, app, environment, rp_json_int (event->body, "rolls_back"));
 }
 
 static gboolean
@@ -222,15 +220,14 @@ revision_created (RpTxn *txn, const RpEvent *event, GError **error)
 {
   json_t *body = event->body;
   return leave_revision (txn, event, error)
-         && rp_txn_exec (txn, error, NULL,
-                         "INSERT INTO revision VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
-                         " 'progressing', NULL, 0, $10, 0, 0, $8, $11)",
-                         "ssisissiiii", rp_json_str (body, "app"),
-                         rp_json_str (body, "environment"), rp_json_int (body, "number"),
-                         rp_json_str (body, "kind"), rp_json_int (body, "release"),
-                         rp_json_str (body, "cause"), event->actor, event->at_us,
-                         rp_json_int (body, "expected_revision"), rp_json_int (body, "restores"),
-                         event->seq)
+         && rp_txn_exec (
+             txn, error, NULL,
+             "INSERT INTO revision VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
+             " 'progressing', NULL, 0, $10, 0, 0, $8, $11)",
+             "ssisissiiii", rp_json_str (body, "app"), rp_json_str (body, "environment"),
+             rp_json_int (body, "number"), rp_json_str (body, "kind"),
+             rp_json_int (body, "release"), rp_json_str (body, "cause"), event->actor, event->at_us,
+             rp_json_int (body, "expected_revision"), rp_json_int (body, "restores"), event->seq)
          && remember_key (txn, event, error) && touch (txn, event, TRUE, error);
 }
 
@@ -255,9 +252,8 @@ revision_stopped (RpTxn *txn, const RpEvent *event, GError **error)
                       "UPDATE revision SET rollback_due = 0,"
                       " outcome_reason = outcome_reason || '; ' || $1"
                       " WHERE app = $2 AND environment = $3 AND number = $4",
-                      "sssi", rp_json_str (event->body, "reason"),
-                      rp_json_str (event->body, "app"), rp_json_str (event->body, "environment"),
-                      rp_json_int (event->body, "number"))
+                      "sssi", rp_json_str (event->body, "reason"), rp_json_str (event->body, "app"),
+                      rp_json_str (event->body, "environment"), rp_json_int (event->body, "number"))
          && touch (txn, event, FALSE, error);
 }
 
@@ -321,16 +317,14 @@ target_reported (RpTxn *txn, const RpEvent *event, GError **error)
   return touch (txn, event, FALSE, error);
 }
 
-static const struct {
+static const struct
+{
   const char *kind;
   gboolean (*apply) (RpTxn *txn, const RpEvent *event, GError **error);
 } kinds[] = {
-  { "app.applied", app_applied },
-  { "release.created", release_created },
-  { "revision.created", revision_created },
-  { "revision.finished", revision_finished },
-  { "revision.stopped", revision_stopped },
-  { "target.reported", target_reported },
+  { "app.applied", app_applied },           { "release.created", release_created },
+  { "revision.created", revision_created }, { "revision.finished", revision_finished },
+  { "revision.stopped", revision_stopped }, { "target.reported", target_reported },
 };
 
 static gboolean

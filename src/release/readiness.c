@@ -28,7 +28,8 @@ rp_readiness_free (RpReadiness *readiness)
   g_free (readiness);
 }
 
-typedef struct {
+typedef struct
+{
   RpEngine *engine;
   RpReadiness *readiness;
   RpRevision *current;
@@ -70,15 +71,15 @@ look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   if (environment == NULL)
     return FALSE;
   readiness->window = environment->window;
-  look->targets = rp_target_view_load_all (look->engine, txn, readiness->app,
-                                            readiness->environment, error);
+  look->targets
+      = rp_target_view_load_all (look->engine, txn, readiness->app, readiness->environment, error);
   g_autoptr (GArray) history
       = rp_revision_load_history (txn, readiness->app, readiness->environment, error);
   if (look->targets == NULL || history == NULL
       || !rp_revision_load_current (txn, readiness->app, readiness->environment, &look->current,
                                     error))
     return FALSE;
-  rp_known_good_select ((const RpHistoryRow *) (gconstpointer) history->data, history->len,
+  rp_known_good_select ((const RpHistoryRow *) (gconstpointer)history->data, history->len,
                         environment->window, &known);
   for (guint i = 0; i < known.window->len; i++)
     if (!add_revision (txn, look, &g_array_index (known.window, RpWindowEntry, i), &known, error))
@@ -86,9 +87,10 @@ look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   if (look->current == NULL)
     g_ptr_array_add (readiness->reasons, g_strdup ("nothing was deployed yet"));
   else if (known.undo_revision == 0)
-    g_ptr_array_add (readiness->reasons,
-                     g_strdup ("there is no known good release to go back to: deploy a second one, or see"
-                               " `repoint rollout history`"));
+    g_ptr_array_add (
+        readiness->reasons,
+        g_strdup ("there is no known good release to go back to: deploy a second one, or see"
+                  " `repoint rollout history`"));
   return TRUE;
 }
 
@@ -100,8 +102,7 @@ look_at_local (const GPtrArray *targets, RpReadyRevision *revision)
       const RpTargetView *target = targets->pdata[i];
       const RpReleaseComponent *component
           = rp_release_component (revision->release, target->component);
-      gboolean local
-          = component != NULL && rp_target_view_has_local (target, &component->digest);
+      gboolean local = component != NULL && rp_target_view_has_local (target, &component->digest);
       g_ptr_array_add (local ? revision->local_on : revision->not_local_on,
                        g_strdup (target->name));
     }
@@ -138,8 +139,8 @@ look_at_revision (const Look *look, RpReadyRevision *revision, RpVerifyMode mode
 }
 
 RpReadiness *
-rp_readiness_compute (RpEngine *engine, const char *app, const char *environment,
-                      RpVerifyMode mode, GError **error)
+rp_readiness_compute (RpEngine *engine, const char *app, const char *environment, RpVerifyMode mode,
+                      GError **error)
 {
   g_autoptr (RpReadiness) readiness = g_new0 (RpReadiness, 1);
   g_auto (Look) look = { .engine = engine, .readiness = readiness };

@@ -3,7 +3,8 @@
 
 #include "release/plan.h"
 
-typedef struct {
+typedef struct
+{
   gint64 number;
   RpRelease *release;
   gboolean current;
@@ -15,7 +16,8 @@ typedef struct {
   GPtrArray *items;        /* RpItem */
 } RpReadyRevision;
 
-typedef struct {
+typedef struct
+{
   char *app;
   char *environment;
   gint64 window;
@@ -26,8 +28,8 @@ typedef struct {
 void rp_readiness_free (RpReadiness *readiness);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpReadiness, rp_readiness_free)
 
-/* Ready means: there is an undo target, and every byte of every revision in the window is there. Blocks while
- * it hashes. */
+/* Ready means: there is an undo target, and every byte of every revision in the window is there.
+ * Blocks while it hashes. */
 RpReadiness *rp_readiness_compute (RpEngine *engine, const char *app, const char *environment,
                                    RpVerifyMode mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -150,8 +150,7 @@ rp_release_load (RpTxn *txn, const char *app, gint64 number, GError **error)
 static GPtrArray *
 from_rows (RpTxn *txn, const char *app, const RpRows *rows, GError **error)
 {
-  g_autoptr (GPtrArray) releases
-      = g_ptr_array_new_with_free_func ((GDestroyNotify) rp_release_free);
+  g_autoptr (GPtrArray) releases = g_ptr_array_new_with_free_func ((GDestroyNotify) rp_release_free);
   for (gsize i = 0; i < rp_rows_count (rows); i++)
     {
       RpRelease *release = from_row (txn, app, rows, i, error);
@@ -164,7 +163,7 @@ from_rows (RpTxn *txn, const char *app, const RpRows *rows, GError **error)
 
 /* ---- find ---- */
 
-#define PREFIX_MIN 4
+#define PREFIX_MIN     4
 #define CANDIDATES_MAX 20
 
 /* `12`, `#12`: the number, else 0. */
@@ -246,10 +245,11 @@ set_ambiguous (const char *app, const char *ref, const GPtrArray *found, GError 
         }
       g_string_append_c (text, ')');
     }
-  g_set_error (error, RP_ERROR, RP_ERROR_AMBIGUOUS,
-               "\"%s\" may mean more than one release of %s: %s%s; name one by its version or give more"
-               " characters",
-               ref, app, text->str, found->len > CANDIDATES_MAX ? " and more" : "");
+  g_set_error (
+      error, RP_ERROR, RP_ERROR_AMBIGUOUS,
+      "\"%s\" may mean more than one release of %s: %s%s; name one by its version or give more"
+      " characters",
+      ref, app, text->str, found->len > CANDIDATES_MAX ? " and more" : "");
 }
 
 static gboolean
@@ -266,19 +266,18 @@ set_unknown (RpTxn *txn, const char *app, const char *ref, GError **error)
   if (rp_rows_count (apps) == 0)
     {
       g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
-                   "there is no app \"%s\"; `repoint app list` shows those that are declared",
-                   app);
+                   "there is no app \"%s\"; `repoint app list` shows those that are declared", app);
       return FALSE;
     }
   g_autoptr (GString) latest = g_string_new (NULL);
   for (gsize i = 0; i < rp_rows_count (rows); i++)
     g_string_append_printf (latest, "%s%s (release %" G_GINT64_FORMAT ")", i == 0 ? "" : ", ",
                             rp_rows_text (rows, i, 0), rp_rows_int (rows, i, 1));
-  g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
-               "app %s has no release \"%s\" (a version, a number, or at least %d characters of a commit"
-               " or digest); %s%s",
-               app, ref, PREFIX_MIN, latest->len > 0 ? "the latest are: " : "it has none yet",
-               latest->str);
+  g_set_error (
+      error, RP_ERROR, RP_ERROR_NOT_FOUND,
+      "app %s has no release \"%s\" (a version, a number, or at least %d characters of a commit"
+      " or digest); %s%s",
+      app, ref, PREFIX_MIN, latest->len > 0 ? "the latest are: " : "it has none yet", latest->str);
   return FALSE;
 }
 
@@ -299,7 +298,8 @@ rp_release_find (RpTxn *txn, const char *app, const char *ref, GError **error)
 
 /* ---- queries ---- */
 
-typedef struct {
+typedef struct
+{
   const char *app;
   const char *ref;
   const char *commit;
@@ -349,12 +349,12 @@ list_in_txn (RpTxn *txn, gpointer user_data, GError **error)
     return FALSE;
   if (rp_rows_count (apps) == 0)
     return set_unknown (txn, query->app, "", error);
-  g_autoptr (RpRows) rows = rp_txn_query (
-      txn, error,
-      "SELECT " COLUMNS " FROM app_release WHERE app = $1 AND number < $2"
-      " AND ($3 IS NULL OR source_commit = $3) ORDER BY number DESC LIMIT $4",
-      "sisi", query->app, query->before > 0 ? query->before : G_MAXINT64, query->commit,
-      query->limit);
+  g_autoptr (RpRows) rows
+      = rp_txn_query (txn, error,
+                      "SELECT " COLUMNS " FROM app_release WHERE app = $1 AND number < $2"
+                      " AND ($3 IS NULL OR source_commit = $3) ORDER BY number DESC LIMIT $4",
+                      "sisi", query->app, query->before > 0 ? query->before : G_MAXINT64,
+                      query->commit, query->limit);
   if (rows == NULL)
     return FALSE;
   query->releases = from_rows (txn, query->app, rows, error);
@@ -362,8 +362,8 @@ list_in_txn (RpTxn *txn, gpointer user_data, GError **error)
 }
 
 GPtrArray *
-rp_release_list (RpEngine *engine, const char *app, gint64 limit, gint64 before,
-                 const char *commit, GError **error)
+rp_release_list (RpEngine *engine, const char *app, gint64 limit, gint64 before, const char *commit,
+                 GError **error)
 {
   Query query = { .app = app, .limit = limit, .before = before, .commit = commit };
   return rp_db_read (engine->db, list_in_txn, &query, error) ? query.releases : NULL;

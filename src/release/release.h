@@ -1,11 +1,12 @@
-/* A release: the immutable record of one build of an app, component by component, by digest.  Made once per
- * (app, commit) and per (app, version).
+/* A release: the immutable record of one build of an app, component by component, by digest.  Made
+ * once per (app, commit) and per (app, version).
  */
 #pragma once
 
 #include "release/engine.h"
 
-typedef struct {
+typedef struct
+{
   char *name;
   char *repository;
   RpDigest digest;
@@ -15,11 +16,12 @@ typedef struct {
 } RpReleaseComponent;
 void rp_release_component_free (gpointer component);
 
-typedef struct {
+typedef struct
+{
   char *app;
   gint64 number;
   char *version;
-  GPtrArray *components; /* RpReleaseComponent */
+  GPtrArray *components;   /* RpReleaseComponent */
   char *source_repository; /* these four: or NULL */
   char *commit;
   char *build;
@@ -36,13 +38,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpRelease, rp_release_free)
 const RpReleaseComponent *rp_release_component (const RpRelease *release, const char *name);
 char *rp_release_label (const RpRelease *release); /* `1.2.0 (release 3)`; g_free() */
 
-typedef struct {
+typedef struct
+{
   const char *name;
   const char *reference;
 } RpWantedComponent;
 
 /* What is asked for; all borrowed. */
-typedef struct {
+typedef struct
+{
   const char *app;
   const char *version; /* or NULL, as the next four */
   const char *source_repository;
@@ -55,21 +59,22 @@ typedef struct {
   const char *request_hash;    /* of the request's content; needed with a key */
 } RpReleaseRequest;
 
-/* Resolves each reference once, hashes every byte of every closure and records the release.  The one that is
- * recorded already for this commit, version or key is returned with *out_created FALSE, if it has the same
- * digests; else RP_ERROR_CONFLICT says what is recorded. RP_ERROR_MANIFEST_BLOB_UNKNOWN names what is missing or
- * damaged. Blocks for as long as hashing takes. */
+/* Resolves each reference once, hashes every byte of every closure and records the release.  The
+ * one that is recorded already for this commit, version or key is returned with *out_created FALSE,
+ * if it has the same digests; else RP_ERROR_CONFLICT says what is recorded.
+ * RP_ERROR_MANIFEST_BLOB_UNKNOWN names what is missing or damaged. Blocks for as long as hashing
+ * takes. */
 RpRelease *rp_release_create (RpEngine *engine, const RpReleaseRequest *request,
                               gboolean *out_created, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-RpRelease *rp_release_load (RpTxn *txn, const char *app, gint64 number, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
-/* By version, number (`12`, `#12`), prefix of a commit or of a component's digest (four characters at least).
- * RP_ERROR_AMBIGUOUS lists the candidates, RP_ERROR_NOT_FOUND what there is. */
-RpRelease *rp_release_find (RpTxn *txn, const char *app, const char *ref, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
-RpRelease *rp_release_get (RpEngine *engine, const char *app, const char *ref, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
+RpRelease *rp_release_load (RpTxn *txn, const char *app, gint64 number,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* By version, number (`12`, `#12`), prefix of a commit or of a component's digest (four characters
+ * at least). RP_ERROR_AMBIGUOUS lists the candidates, RP_ERROR_NOT_FOUND what there is. */
+RpRelease *rp_release_find (RpTxn *txn, const char *app, const char *ref,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+RpRelease *rp_release_get (RpEngine *engine, const char *app, const char *ref,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* RpRelease that `ref` may mean, none or several: what an error about it lists. */
 GPtrArray *rp_release_candidates (RpEngine *engine, const char *app, const char *ref,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;

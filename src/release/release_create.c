@@ -9,11 +9,12 @@
 #include "release/engine_priv.h"
 #include "release/key.h"
 
-#define TEXT_MAX 512 /* bytes of a URL or build number */
+#define TEXT_MAX       512 /* bytes of a URL or build number */
 #define NAME_MAX_BYTES 128
-#define COMMIT_SHORT 7
+#define COMMIT_SHORT   7
 
-typedef struct {
+typedef struct
+{
   const RpReleaseRequest *request;
   RpEngine *engine;
   char *scope;
@@ -118,8 +119,8 @@ complete_digest (const Create *create, const char *reference, GError **error)
   return rp_digest_to_string (&digest);
 }
 
-/* What to ask the registry for in the component's repository: a tag or a digest. A host in front is this server under
- * whatever name the pusher knows it by: the digest decides, not the name. */
+/* What to ask the registry for in the component's repository: a tag or a digest. A host in front is
+ * this server under whatever name the pusher knows it by: the digest decides, not the name. */
 static char *
 reference_in_repository (const Create *create, const RpComponent *component, const char *text,
                          GError **error)
@@ -133,14 +134,14 @@ reference_in_repository (const Create *create, const RpComponent *component, con
     return NULL;
   if (!g_str_equal (reference.repository, component->repository))
     {
-      g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
-                   "%s is in repository %s, but component %s is declared to be in %s; push it there or"
-                   " change repoint.yaml",
-                   text, reference.repository, component->name, component->repository);
+      g_set_error (
+          error, RP_ERROR, RP_ERROR_INVALID,
+          "%s is in repository %s, but component %s is declared to be in %s; push it there or"
+          " change repoint.yaml",
+          text, reference.repository, component->name, component->repository);
       return NULL;
     }
-  return reference.has_digest ? rp_digest_to_string (&reference.digest)
-                              : g_strdup (reference.tag);
+  return reference.has_digest ? rp_digest_to_string (&reference.digest) : g_strdup (reference.tag);
 }
 
 static gboolean
@@ -191,10 +192,11 @@ verify (const Create *create, RpReleaseComponent *component, GError **error)
     return TRUE;
   g_ptr_array_add (report.problems, NULL);
   g_autofree char *problems = g_strjoinv ("; ", (char **) report.problems->pdata);
-  g_set_error (error, RP_ERROR, RP_ERROR_MANIFEST_BLOB_UNKNOWN,
-               "component %s (%s@%s) is not whole, so no release was made: %s. Push it again, then repeat",
-               component->name, component->repository,
-               rp_digest_format (&component->digest, digest), problems);
+  g_set_error (
+      error, RP_ERROR, RP_ERROR_MANIFEST_BLOB_UNKNOWN,
+      "component %s (%s@%s) is not whole, so no release was made: %s. Push it again, then repeat",
+      component->name, component->repository, rp_digest_format (&component->digest, digest),
+      problems);
   return FALSE;
 }
 
@@ -236,14 +238,15 @@ set_conflict (const RpRelease *recorded, const Create *create, const char *what,
   g_autofree char *at = rp_clock_format (recorded->at_us);
   g_autofree char *is = describe_digests (recorded);
   g_autofree char *wanted = describe_digests (create->wanted);
-  g_set_error (error, RP_ERROR, RP_ERROR_CONFLICT,
-               "%s of app %s is recorded already as %s, made by %s at %s from commit %s with %s; asked"
-               " for was %s from commit %s. A release is built once: a pipeline that runs again must"
-               " return the recorded release (`repoint build` does), and a new build needs a new commit"
-               " and version",
-               what, recorded->app, label, recorded->actor, at,
-               recorded->commit != NULL ? recorded->commit : "(none)", is, wanted,
-               create->request->commit != NULL ? create->request->commit : "(none)");
+  g_set_error (
+      error, RP_ERROR, RP_ERROR_CONFLICT,
+      "%s of app %s is recorded already as %s, made by %s at %s from commit %s with %s; asked"
+      " for was %s from commit %s. A release is built once: a pipeline that runs again must"
+      " return the recorded release (`repoint build` does), and a new build needs a new commit"
+      " and version",
+      what, recorded->app, label, recorded->actor, at,
+      recorded->commit != NULL ? recorded->commit : "(none)", is, wanted,
+      create->request->commit != NULL ? create->request->commit : "(none)");
 }
 
 /* The one release that a query names, NULL without error if there is none. */
@@ -286,9 +289,9 @@ match_version (RpTxn *txn, Create *create, GError **error)
 {
   const RpReleaseRequest *request = create->request;
   g_autoptr (RpRelease) recorded = NULL;
-  g_autoptr (RpRows) rows = rp_txn_query (
-      txn, error, "SELECT number FROM app_release WHERE app = $1 AND version = $2", "ss",
-      request->app, request->version);
+  g_autoptr (RpRows) rows
+      = rp_txn_query (txn, error, "SELECT number FROM app_release WHERE app = $1 AND version = $2",
+                      "ss", request->app, request->version);
   if (!load_number (txn, request->app, rows, &recorded, error))
     return FALSE;
   if (recorded == NULL)
@@ -418,7 +421,8 @@ components_to_json (const RpRelease *release)
 static json_t *
 source_to_json (const RpReleaseRequest *request)
 {
-  const struct {
+  const struct
+  {
     const char *key;
     const char *value;
   } fields[] = { { "repository", request->source_repository },
@@ -453,8 +457,8 @@ record (RpTxn *txn, Create *create, GError **error)
   json_t *key = rp_key_to_json (create->scope, request->idempotency_key, request->request_hash);
   if (key != NULL)
     json_object_set_new (body, "idempotency", key);
-  if (!rp_ledger_append (create->engine->ledger, txn, request->actor, "release.created", body,
-                         NULL, error))
+  if (!rp_ledger_append (create->engine->ledger, txn, request->actor, "release.created", body, NULL,
+                         error))
     return FALSE;
   create->created = TRUE;
   create->result = rp_release_load (txn, request->app, number, error);
@@ -504,8 +508,7 @@ static gboolean
 run (Create *create, GError **error)
 {
   RpDb *db = create->engine->db;
-  if (!check_request (create->request, error)
-      || !rp_db_read (db, load_app_in_txn, create, error))
+  if (!check_request (create->request, error) || !rp_db_read (db, load_app_in_txn, create, error))
     return FALSE;
   if (create->result != NULL)
     return TRUE;

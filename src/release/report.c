@@ -9,10 +9,11 @@
 #include "release/move.h"
 #include "release/rollout_run.h"
 
-#define TEXT_MAX 2048  /* bytes of an id, a name or a message */
+#define TEXT_MAX  2048 /* bytes of an id, a name or a message */
 #define LOCAL_MAX 1000 /* digests */
 
-typedef struct {
+typedef struct
+{
   RpEngine *engine;
   const RpReport *report;
   char *actor;
@@ -122,7 +123,7 @@ set_text (json_t *object, const char *key, const char *text)
 static int
 compare_strings (const void *a, const void *b)
 {
-  return strcmp (*(const char *const *) a, *(const char *const *) b);
+  return strcmp (*(const char *const *)a, *(const char *const *)b);
 }
 
 /* Sorted and each once, so that the same set reads the same. */
@@ -187,12 +188,11 @@ static gboolean
 is_repeated (RpTxn *txn, const Take *take, gboolean *out, GError **error)
 {
   const RpReport *report = take->report;
-  g_autoptr (RpRows) rows
-      = rp_txn_query (txn, error,
-                      "SELECT 1 FROM report WHERE app = $1 AND environment = $2 AND target = $3"
-                      " AND id = $4 AND content = $5",
-                      "sssss", report->app, report->environment, report->target, report->id,
-                      take->content);
+  g_autoptr (RpRows) rows = rp_txn_query (
+      txn, error,
+      "SELECT 1 FROM report WHERE app = $1 AND environment = $2 AND target = $3"
+      " AND id = $4 AND content = $5",
+      "sssss", report->app, report->environment, report->target, report->id, take->content);
   if (rows == NULL)
     return FALSE;
   *out = rp_rows_count (rows) > 0;
@@ -215,8 +215,7 @@ static gboolean
 same_as_known (const RpTargetView *state, const RpReport *report, json_t *body)
 {
   return !report->undone && state->at_us != 0 && state->phase == report->phase
-         && state->revision == report->revision
-         && g_strcmp0 (state->agent, report->agent) == 0
+         && state->revision == report->revision && g_strcmp0 (state->agent, report->agent) == 0
          && g_strcmp0 (state->driver, report->driver) == 0
          && g_strcmp0 (state->observed_digest, report->observed_digest) == 0
          && g_strcmp0 (state->message, report->message) == 0 && same_local (state, body);
@@ -270,8 +269,7 @@ record (RpTxn *txn, const Take *take, json_t *body, GError **error)
   json_object_set_new (body, "content", json_string (take->content));
   json_object_set_new (body, "stale", json_boolean (!actions.takes));
   json_object_set_new (body, "advanced", json_boolean (actions.advanced));
-  json_object_set_new (body, "progress",
-                       json_integer (target_progress (&state, report->target)));
+  json_object_set_new (body, "progress", json_integer (target_progress (&state, report->target)));
   return rp_ledger_append (take->engine->ledger, txn, take->actor, "target.reported", body, NULL,
                            error)
          && rp_rollout_record (take->engine, txn, report->app, report->environment, state.revision,
@@ -280,20 +278,20 @@ record (RpTxn *txn, const Take *take, json_t *body, GError **error)
 
 /* ---- undone on the host ---- */
 
-/* The revision whose release the host went back to: the one it names if that has the digest, else the newest that
- * has; 0 if none. */
+/* The revision whose release the host went back to: the one it names if that has the digest, else
+ * the newest that has; 0 if none. */
 static gboolean
 find_undone_to (RpTxn *txn, const RpReport *report, const RpTargetView *state, gint64 *out,
                 GError **error)
 {
-  g_autoptr (RpRows) rows = rp_txn_query (
-      txn, error,
-      "SELECT r.number FROM revision r JOIN release_component c"
-      " ON c.app = r.app AND c.release = r.release AND c.name = $3"
-      " WHERE r.app = $1 AND r.environment = $2 AND c.digest = $4 AND r.number < $6"
-      " ORDER BY CASE WHEN r.number = $5 THEN 0 ELSE 1 END, r.number DESC LIMIT 1",
-      "ssssii", report->app, report->environment, state->component, report->undo_to_digest,
-      report->undo_to_revision, report->undo_from_revision);
+  g_autoptr (RpRows) rows
+      = rp_txn_query (txn, error,
+                      "SELECT r.number FROM revision r JOIN release_component c"
+                      " ON c.app = r.app AND c.release = r.release AND c.name = $3"
+                      " WHERE r.app = $1 AND r.environment = $2 AND c.digest = $4 AND r.number < $6"
+                      " ORDER BY CASE WHEN r.number = $5 THEN 0 ELSE 1 END, r.number DESC LIMIT 1",
+                      "ssssii", report->app, report->environment, state->component,
+                      report->undo_to_digest, report->undo_to_revision, report->undo_from_revision);
   if (rows == NULL)
     return FALSE;
   *out = rp_rows_count (rows) == 0 ? 0 : rp_rows_int (rows, 0, 0);
@@ -323,9 +321,9 @@ repoint_undone (RpTxn *txn, const Take *take, RpEnvironment *environment, gint64
     return TRUE;
   g_autofree char *cause = undone_cause (report);
   RpDecision move = { .environment = environment,
-                  .release = restored->release,
-                  .restores = restored->number,
-                  .cause = cause };
+                      .release = restored->release,
+                      .restores = restored->number,
+                      .cause = cause };
   const char *actor = report->undo_actor != NULL && report->undo_actor[0] != '\0'
                           ? report->undo_actor
                           : take->actor;
@@ -381,8 +379,8 @@ take_in_txn (RpTxn *txn, gpointer user_data, GError **error)
       = rp_environment_load (txn, report->app, report->environment, error);
   if (environment == NULL)
     return FALSE;
-  g_autoptr (GPtrArray) targets = rp_target_view_load_all (take->engine, txn, report->app,
-                                                            report->environment, error);
+  g_autoptr (GPtrArray) targets
+      = rp_target_view_load_all (take->engine, txn, report->app, report->environment, error);
   const RpTargetView *state = targets == NULL ? NULL : find_target (targets, report, error);
   if (state == NULL)
     return FALSE;

@@ -1,10 +1,12 @@
-/* What an agent says about a target: taken down where it changes something, and handed to the rollout. */
+/* What an agent says about a target: taken down where it changes something, and handed to the
+ * rollout. */
 #pragma once
 
 #include "release/target_view.h"
 
 /* All borrowed. */
-typedef struct {
+typedef struct
+{
   const char *app;
   const char *environment;
   const char *target;

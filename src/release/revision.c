@@ -51,7 +51,8 @@ rp_revision_free (RpRevision *revision)
   g_free (revision);
 }
 
-/* `good` as in known_good.h: healthy, not rolled back from, and the newest verdict about its release is good. */
+/* `good` as in known_good.h: healthy, not rolled back from, and the newest verdict about its
+ * release is good. */
 #define COLUMNS                                                                                    \
   "r.number, r.kind, r.release, r.cause, r.actor, r.at_us, r.expected_revision, r.outcome,"        \
   " r.outcome_reason, r.outcome_at_us, r.restores, r.rolled_back_by, r.rollback_due,"              \
@@ -125,8 +126,8 @@ rp_revision_load (RpTxn *txn, const char *app, const char *environment, gint64 n
                  environment, number);
   else if (newest > 0)
     g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
-                 "%s/%s has no revision %" G_GINT64_FORMAT "; there are 1 to %" G_GINT64_FORMAT, app,
-                 environment, number, newest);
+                 "%s/%s has no revision %" G_GINT64_FORMAT "; there are 1 to %" G_GINT64_FORMAT,
+                 app, environment, number, newest);
   return NULL;
 }
 
@@ -147,11 +148,11 @@ rp_revision_load_current (RpTxn *txn, const char *app, const char *environment, 
 GArray *
 rp_revision_load_history (RpTxn *txn, const char *app, const char *environment, GError **error)
 {
-  g_autoptr (RpRows) rows = rp_txn_query (
-      txn, error,
-      "SELECT number, release, outcome, rolled_back_by FROM revision"
-      " WHERE app = $1 AND environment = $2 ORDER BY number DESC",
-      "ss", app, environment);
+  g_autoptr (RpRows) rows
+      = rp_txn_query (txn, error,
+                      "SELECT number, release, outcome, rolled_back_by FROM revision"
+                      " WHERE app = $1 AND environment = $2 ORDER BY number DESC",
+                      "ss", app, environment);
   if (rows == NULL)
     return NULL;
   GArray *history = g_array_new (FALSE, FALSE, sizeof (RpHistoryRow));
@@ -164,7 +165,8 @@ rp_revision_load_history (RpTxn *txn, const char *app, const char *environment, 
   return history;
 }
 
-typedef struct {
+typedef struct
+{
   const char *app;
   const char *environment;
   gint64 number;
@@ -188,8 +190,7 @@ get_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   Query *query = user_data;
   if (!check_environment (txn, query, error))
     return FALSE;
-  query->revision
-      = rp_revision_load (txn, query->app, query->environment, query->number, error);
+  query->revision = rp_revision_load (txn, query->app, query->environment, query->number, error);
   return query->revision != NULL;
 }
 
@@ -231,11 +232,9 @@ rp_revision_list (RpEngine *engine, const char *app, const char *environment, gi
 {
   g_autoptr (GPtrArray) revisions
       = g_ptr_array_new_with_free_func ((GDestroyNotify) rp_revision_free);
-  Query query = { .app = app,
-                  .environment = environment,
-                  .limit = limit,
-                  .before = before,
-                  .revisions = revisions };
+  Query query = {
+    .app = app, .environment = environment, .limit = limit, .before = before, .revisions = revisions
+  };
   if (!rp_db_read (engine->db, list_in_txn, &query, error))
     return NULL;
   return g_steal_pointer (&revisions);

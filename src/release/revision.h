@@ -1,12 +1,13 @@
-/* A revision: the n-th time an environment was pointed at a release.  Numbers only grow; a rollback is a new
- * revision that restores an earlier one.
+/* A revision: the n-th time an environment was pointed at a release.  Numbers only grow; a rollback
+ * is a new revision that restores an earlier one.
  */
 #pragma once
 
 #include "release/known_good.h"
 #include "release/release.h"
 
-typedef enum {
+typedef enum
+{
   RP_KIND_DEPLOY,
   RP_KIND_PROMOTE,
   RP_KIND_ROLLBACK,
@@ -14,11 +15,12 @@ typedef enum {
 } RpRevisionKind;
 const char *rp_kind_name (RpRevisionKind kind);
 /* RP_ERROR_INVALID names the kinds. */
-gboolean rp_kind_parse (const char *name, RpRevisionKind *out, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_kind_parse (const char *name, RpRevisionKind *out,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_kind_is_rollback (RpRevisionKind kind);
 
-typedef struct {
+typedef struct
+{
   char *app;
   char *environment;
   gint64 number;
@@ -29,9 +31,9 @@ typedef struct {
   gint64 at_us;
   gint64 expected_revision; /* the one it was moved from; 0: none */
   RpOutcome outcome;
-  char *outcome_reason; /* or NULL */
-  gint64 outcome_at_us; /* 0: none yet */
-  gint64 restores;      /* 0: none */
+  char *outcome_reason;  /* or NULL */
+  gint64 outcome_at_us;  /* 0: none yet */
+  gint64 restores;       /* 0: none */
   gint64 rolled_back_by; /* 0: none */
   gboolean rollback_due; /* failed, and its automatic rollback has still to happen */
   gint64 progress_at_us; /* of the last progress of a target */
@@ -53,8 +55,7 @@ GArray *rp_revision_load_history (RpTxn *txn, const char *app, const char *envir
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* RpRevision, newest first, those below `before` (0: all). */
 GPtrArray *rp_revision_list (RpEngine *engine, const char *app, const char *environment,
-                             gint64 limit, gint64 before, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
+                             gint64 limit, gint64 before, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 RpRevision *rp_revision_get (RpEngine *engine, const char *app, const char *environment,
                              gint64 number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

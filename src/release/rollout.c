@@ -1,17 +1,17 @@
 /* Invariants
  *   I1  An outcome is final: no event changes one that is not `progressing`.
- *   I2  `healthy` needs every declared target confirmed with this very revision, or that none is declared at the start.
- *   I3  Only a report about this revision, or time without any progress, makes it `failed`.
- *   I4  roll_back only comes together with `failed`.
- *   I5  A rollback is never rolled back by itself, and a release at most once in an environment.
- *   I6  A report about an older revision than the target is at changes nothing.
- *   I7  Only what brings a target further than it ever was with this revision counts as progress, so a target that
- *       goes in circles does not put off the deadline for ever.
+ *   I2  `healthy` needs every declared target confirmed with this very revision, or that none is
+ * declared at the start. I3  Only a report about this revision, or time without any progress, makes
+ * it `failed`. I4  roll_back only comes together with `failed`. I5  A rollback is never rolled back
+ * by itself, and a release at most once in an environment. I6  A report about an older revision
+ * than the target is at changes nothing. I7  Only what brings a target further than it ever was
+ * with this revision counts as progress, so a target that goes in circles does not put off the
+ * deadline for ever.
  *
  * Transitions of the outcome
- *   progressing → healthy      STARTED without targets; REPORTED, DECLARED: all targets confirmed   (check_complete)
- *   progressing → failed       REPORTED failed or reverted (step_reported); TICK after the deadline (step_tick)
- *   progressing → superseded   MOVED_ON                                                             (rp_rollout_step)
+ *   progressing → healthy      STARTED without targets; REPORTED, DECLARED: all targets confirmed
+ * (check_complete) progressing → failed       REPORTED failed or reverted (step_reported); TICK
+ * after the deadline (step_tick) progressing → superseded   MOVED_ON (rp_rollout_step)
  */
 #include "release/rollout.h"
 
@@ -157,8 +157,7 @@ step_reported (RpRollout *state, const RpRolloutEvent *event, RpRolloutActions *
   if (event->phase == RP_PHASE_FAILED)
     fail (state, g_strdup_printf ("target %s failed: %s", target->name, message), out);
   else if (event->phase == RP_PHASE_REVERTED)
-    fail (state, g_strdup_printf ("target %s went back by itself: %s", target->name, message),
-          out);
+    fail (state, g_strdup_printf ("target %s went back by itself: %s", target->name, message), out);
   else
     check_complete (state, out);
 }
@@ -215,7 +214,8 @@ rp_rollout_step (RpRollout *state, const RpRolloutEvent *event, RpRolloutActions
       step_tick (state, event->now_us, out);
       break;
     case RP_ROLLOUT_MOVED_ON:
-      finish (state, RP_OUTCOME_SUPERSEDED, g_strdup ("the pointer moved on before its targets confirmed it"), out);
+      finish (state, RP_OUTCOME_SUPERSEDED,
+              g_strdup ("the pointer moved on before its targets confirmed it"), out);
       break;
     case RP_ROLLOUT_REPORTED:
       break;

@@ -1,12 +1,13 @@
-/* The rollout of one revision: what follows from what its targets report and from time passing.  Pure: a state and
- * an event in, actions out, the state moved on; no clock, socket or file.  rollout_run.c loads the state and
- * carries the actions out.
+/* The rollout of one revision: what follows from what its targets report and from time passing.
+ * Pure: a state and an event in, actions out, the state moved on; no clock, socket or file.
+ * rollout_run.c loads the state and carries the actions out.
  */
 #pragma once
 
 #include "release/known_good.h"
 
-typedef enum {
+typedef enum
+{
   RP_PHASE_UNKNOWN,
   RP_PHASE_PREPARING,
   RP_PHASE_PREPARED,
@@ -18,11 +19,12 @@ typedef enum {
   RP_PHASE_UNDONE    /* somebody went back on the host */
 } RpTargetPhase;
 const char *rp_target_phase_name (RpTargetPhase phase);
-gboolean rp_target_phase_parse (const char *name, RpTargetPhase *out, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_target_phase_parse (const char *name, RpTargetPhase *out,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Strings are borrowed by a target, a state and an event for as long as these are used. */
-typedef struct {
+typedef struct
+{
   const char *name;
   gint64 revision; /* that it works on; 0: none yet */
   RpTargetPhase phase;
@@ -30,7 +32,8 @@ typedef struct {
   const char *message;
 } RpRolloutTarget;
 
-typedef struct {
+typedef struct
+{
   gint64 revision;
   RpOutcome outcome;
   gboolean is_rollback;
@@ -43,7 +46,8 @@ typedef struct {
 void rp_rollout_clear (RpRollout *rollout);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RpRollout, rp_rollout_clear)
 
-typedef enum {
+typedef enum
+{
   RP_ROLLOUT_STARTED,
   RP_ROLLOUT_REPORTED,
   RP_ROLLOUT_DECLARED, /* targets may have come or gone */
@@ -51,17 +55,19 @@ typedef enum {
   RP_ROLLOUT_MOVED_ON /* the pointer names another revision now */
 } RpRolloutEventKind;
 
-typedef struct {
+typedef struct
+{
   RpRolloutEventKind kind;
-  gint64 now_us;          /* of every event but MOVED_ON and DECLARED */
-  const char *target;     /* REPORTED, as the next three */
+  gint64 now_us;      /* of every event but MOVED_ON and DECLARED */
+  const char *target; /* REPORTED, as the next three */
   gint64 revision;
   RpTargetPhase phase;
   const char *message;
 } RpRolloutEvent;
 
-typedef struct {
-  gboolean takes;    /* REPORTED: the target is in the reported state now (else the report is stale) */
+typedef struct
+{
+  gboolean takes; /* REPORTED: the target is in the reported state now (else the report is stale) */
   gboolean advanced; /* REPORTED: the target came further than ever with this revision */
   gboolean finish;   /* the revision has the outcome `outcome` because of `reason` now */
   RpOutcome outcome;

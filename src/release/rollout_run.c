@@ -13,11 +13,11 @@ static gboolean
 load_targets (RpTxn *txn, const char *app, const char *environment, RpRollout *out,
               RpRows **out_rows, GError **error)
 {
-  g_autoptr (RpRows) rows = rp_txn_query (
-      txn, error,
-      "SELECT name, revision, state, progress, message FROM target"
-      " WHERE app = $1 AND environment = $2 AND present = 1 ORDER BY ordinal",
-      "ss", app, environment);
+  g_autoptr (RpRows) rows
+      = rp_txn_query (txn, error,
+                      "SELECT name, revision, state, progress, message FROM target"
+                      " WHERE app = $1 AND environment = $2 AND present = 1 ORDER BY ordinal",
+                      "ss", app, environment);
   if (rows == NULL)
     return FALSE;
   out->targets = g_array_new (FALSE, TRUE, sizeof (RpRolloutTarget));
@@ -118,8 +118,7 @@ run (RpEngine *engine, RpTxn *txn, const char *app, const char *environment,
   if (state.revision == 0)
     return TRUE;
   rp_rollout_step (&state, event, &actions);
-  return rp_rollout_record (engine, txn, app, environment, state.revision, &actions, actor,
-                            error);
+  return rp_rollout_record (engine, txn, app, environment, state.revision, &actions, actor, error);
 }
 
 gboolean
@@ -148,7 +147,8 @@ rp_rollout_run_declared (RpEngine *engine, RpTxn *txn, const char *app, const ch
 
 /* ---- time ---- */
 
-typedef struct {
+typedef struct
+{
   RpEngine *engine;
   gint64 now_us;
   RpRows *late; /* app, environment, number, reason, rollback_due */
@@ -205,8 +205,8 @@ static gboolean
 stop (Tick *tick, const GError *why, GError **error)
 {
   g_autofree char *reason = g_strdup_printf ("not rolled back by itself: %s", why->message);
-  rp_log_warning ("release", "%s/%s revision %" G_GINT64_FORMAT " %s", tick->app,
-                  tick->environment, tick->number, reason);
+  rp_log_warning ("release", "%s/%s revision %" G_GINT64_FORMAT " %s", tick->app, tick->environment,
+                  tick->number, reason);
   tick->reason = reason;
   return rp_db_write (tick->engine->db, stop_in_txn, tick, error);
 }
@@ -215,8 +215,8 @@ static gboolean
 roll_back (Tick *tick, const char *because, GError **error)
 {
   g_autoptr (GError) local = NULL;
-  g_autofree char *cause = g_strdup_printf ("revision %" G_GINT64_FORMAT " failed: %s",
-                                            tick->number, because);
+  g_autofree char *cause
+      = g_strdup_printf ("revision %" G_GINT64_FORMAT " failed: %s", tick->number, because);
   RpMoveRequest request = { .app = tick->app,
                             .environment = tick->environment,
                             .kind = RP_KIND_AUTO_ROLLBACK,
@@ -224,8 +224,7 @@ roll_back (Tick *tick, const char *because, GError **error)
                             .cause = cause,
                             .actor = ACTOR_SELF };
   gboolean created;
-  g_autoptr (RpRevision) revision
-      = rp_revision_move (tick->engine, &request, &created, &local);
+  g_autoptr (RpRevision) revision = rp_revision_move (tick->engine, &request, &created, &local);
   if (revision != NULL || g_error_matches (local, RP_ERROR, RP_ERROR_MOVED))
     return TRUE;
   if (g_error_matches (local, RP_ERROR, RP_ERROR_BLOCKED)

@@ -31,7 +31,7 @@ void
 rp_target_seen (RpEngine *engine, const char *app, const char *environment, const char *target,
                 const char *agent, const char *driver, gint64 now_us)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&engine->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&engine->lock);
   g_autofree char *key = seen_key (app, environment, target);
   RpSeen *seen = g_hash_table_lookup (engine->seen, key);
   if (seen == NULL)
@@ -55,7 +55,7 @@ rp_target_seen (RpEngine *engine, const char *app, const char *environment, cons
 static void
 add_seen (RpEngine *engine, const char *app, const char *environment, RpTargetView *state)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&engine->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&engine->lock);
   g_autofree char *key = seen_key (app, environment, state->name);
   const RpSeen *seen = g_hash_table_lookup (engine->seen, key);
   state->seen_at_us = state->at_us;
@@ -86,8 +86,8 @@ load_local (RpTxn *txn, const char *app, const char *environment, RpTargetView *
   return TRUE;
 }
 
-/* Which release is it that runs there? That of the revision it works on, if it has that digest, else the newest
- * that has. */
+/* Which release is it that runs there? That of the revision it works on, if it has that digest,
+ * else the newest that has. */
 static gboolean
 load_observed (RpTxn *txn, const char *app, const char *environment, RpTargetView *state,
                GError **error)
@@ -132,7 +132,7 @@ fill (RpTxn *txn, const char *app, const char *environment, const RpRows *rows, 
 
 GPtrArray *
 rp_target_view_load_all (RpEngine *engine, RpTxn *txn, const char *app, const char *environment,
-                          GError **error)
+                         GError **error)
 {
   g_autoptr (GPtrArray) states = g_ptr_array_new_with_free_func (rp_target_view_free);
   g_autoptr (RpRows) rows = rp_txn_query (
@@ -175,7 +175,8 @@ rp_status_free (RpStatus *status)
   g_free (status);
 }
 
-typedef struct {
+typedef struct
+{
   RpEngine *engine;
   const char *app;
   const char *environment;

@@ -4,17 +4,19 @@
 #include "release/environment.h"
 #include "release/rollout.h"
 
-/* An agent that polls is seen at least every minute; silent for longer than this it counts as away. */
+/* An agent that polls is seen at least every minute; silent for longer than this it counts as away.
+ */
 #define RP_TARGET_SILENT_US (3 * 60 * G_USEC_PER_SEC)
 
-typedef struct {
+typedef struct
+{
   char *name;
   char *component;
-  char *agent;  /* or NULL, as the next */
+  char *agent; /* or NULL, as the next */
   char *driver;
   RpTargetPhase phase;
-  gint64 revision; /* that it works on; 0: none */
-  char *observed_digest; /* or NULL */
+  gint64 revision;         /* that it works on; 0: none */
+  char *observed_digest;   /* or NULL */
   gint64 observed_release; /* number; 0: of none that is known */
   char *observed_version;
   char *message;
@@ -26,15 +28,17 @@ void rp_target_view_free (gpointer state);
 
 /* RpTargetView of the targets declared now, in their order. */
 GPtrArray *rp_target_view_load_all (RpEngine *engine, RpTxn *txn, const char *app,
-                                     const char *environment, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
+                                    const char *environment,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_target_view_has_local (const RpTargetView *state, const RpDigest *digest);
 
-/* Remembers (in memory: no change of state) that an agent was heard now. `agent`, `driver` may be NULL. */
+/* Remembers (in memory: no change of state) that an agent was heard now. `agent`, `driver` may be
+ * NULL. */
 void rp_target_seen (RpEngine *engine, const char *app, const char *environment, const char *target,
                      const char *agent, const char *driver, gint64 now_us);
 
-typedef struct {
+typedef struct
+{
   char *app;
   char *environment;
   gint64 seq;

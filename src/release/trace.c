@@ -29,7 +29,8 @@ rp_trace_free (RpTrace *trace)
   g_free (trace);
 }
 
-typedef struct {
+typedef struct
+{
   RpEngine *engine;
   RpTrace *trace;
   RpRows *artifacts; /* distinct repository, digest of all components of releases */
@@ -77,8 +78,8 @@ closure_holds (const RpClosure *closure, const RpDigest *digest)
   return FALSE;
 }
 
-/* Only artifacts of repositories that have the digest can hold it; one that cannot be read is not counted, but
- * ours may be that very digest. */
+/* Only artifacts of repositories that have the digest can hold it; one that cannot be read is not
+ * counted, but ours may be that very digest. */
 static gboolean
 find_roots (Look *look, GError **error)
 {
@@ -166,11 +167,11 @@ load_revisions (RpTxn *txn, RpTrace *trace, const RpRelease *release, GError **e
 static gboolean
 load_targets (RpTxn *txn, RpTrace *trace, const char *root, GError **error)
 {
-  g_autoptr (RpRows) rows = rp_txn_query (
-      txn, error,
-      "SELECT app, environment, name, at_us FROM target WHERE observed_digest = $1"
-      " AND present = 1 ORDER BY app, environment, name",
-      "s", root);
+  g_autoptr (RpRows) rows
+      = rp_txn_query (txn, error,
+                      "SELECT app, environment, name, at_us FROM target WHERE observed_digest = $1"
+                      " AND present = 1 ORDER BY app, environment, name",
+                      "s", root);
   if (rows == NULL)
     return FALSE;
   for (gsize i = 0; i < rp_rows_count (rows); i++)
@@ -188,8 +189,8 @@ load_targets (RpTxn *txn, RpTrace *trace, const char *root, GError **error)
 static int
 compare_revisions (gconstpointer a, gconstpointer b)
 {
-  const RpRevision *x = *(const RpRevision *const *) a;
-  const RpRevision *y = *(const RpRevision *const *) b;
+  const RpRevision *x = *(const RpRevision *const *)a;
+  const RpRevision *y = *(const RpRevision *const *)b;
   return (x->seq < y->seq) - (x->seq > y->seq);
 }
 
@@ -237,8 +238,8 @@ load_verified (RpEngine *engine, RpTrace *trace, GError **error)
     return TRUE;
   g_auto (RpVerifyReport) report = { 0 };
   const char *repository = rp_json_str (json_array_get (trace->where, 0), "repository");
-  if (!rp_registry_verify (engine->registry, repository, &trace->digest, RP_VERIFY_PRESENT,
-                           &report, error))
+  if (!rp_registry_verify (engine->registry, repository, &trace->digest, RP_VERIFY_PRESENT, &report,
+                           error))
     return FALSE;
   trace->verified_at_us = report.problems->len == 0 ? report.oldest_verified_at_us : 0;
   return TRUE;

@@ -7,7 +7,7 @@
 #include "release/key.h"
 
 #define ENVIRONMENT "/api/v1/apps/{app}/environments/{environment}"
-#define WORK (RP_ROUTE_WRITE | RP_ROUTE_SLOW)
+#define WORK        (RP_ROUTE_WRITE | RP_ROUTE_SLOW)
 
 const RpRoute rp_api_routes[] = {
   { "GET", "/api/v1/version", RP_ROUTE_READ, rp_api_version,
@@ -49,8 +49,8 @@ const RpRoute rp_api_routes[] = {
 
 /* A number of the query in its limits. */
 static gboolean
-query_in_range (const RpRequest *request, const char *name, gint64 fallback, gint64 min,
-                gint64 max, gint64 *out, GError **error)
+query_in_range (const RpRequest *request, const char *name, gint64 fallback, gint64 min, gint64 max,
+                gint64 *out, GError **error)
 {
   gint64 value;
   if (!rp_request_query_int (request, name, fallback, &value, error))
@@ -93,10 +93,11 @@ rp_api_verify (const RpRequest *request, RpVerifyMode fallback, RpVerifyMode *ou
     *out = RP_VERIFY_HASH;
   else
     {
-      g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
-                   "?verify=%s: expected `recorded` (say when it was last hashed) or `hash` (read and"
-                   " hash every byte now)",
-                   verify);
+      g_set_error (
+          error, RP_ERROR, RP_ERROR_INVALID,
+          "?verify=%s: expected `recorded` (say when it was last hashed) or `hash` (read and"
+          " hash every byte now)",
+          verify);
       return FALSE;
     }
   return TRUE;

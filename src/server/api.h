@@ -1,11 +1,12 @@
-/* What the handlers of /api/v1 share.  Each takes apart its request, makes one domain call and renders. */
+/* What the handlers of /api/v1 share.  Each takes apart its request, makes one domain call and
+ * renders. */
 #pragma once
 
 #include "server/route.h"
 
-#define RP_API_WAIT_MAX_MS (5 * 60 * 1000)
+#define RP_API_WAIT_MAX_MS  (5 * 60 * 1000)
 #define RP_API_LIST_DEFAULT 50
-#define RP_API_LIST_MAX 1000
+#define RP_API_LIST_MAX     1000
 
 /* ?limit= (1 … RP_API_LIST_MAX) and ?before= (0: from the newest). */
 gboolean rp_api_page (const RpRequest *request, gint64 *out_limit, gint64 *out_before,
@@ -21,8 +22,8 @@ gboolean rp_api_verify (const RpRequest *request, RpVerifyMode fallback, RpVerif
 gboolean rp_api_key (const RpRequest *request, const json_t *content, const char **out_key,
                      char **out_hash, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Answers with the error and more about it ({"error":{"code","message","detail"}}). Takes over `detail`.
- * Always TRUE. */
+/* Answers with the error and more about it ({"error":{"code","message","detail"}}). Takes over
+ * `detail`. Always TRUE. */
 gboolean rp_api_fail (RpRequest *request, const GError *error, json_t *detail);
 
 /* api_apps.c */

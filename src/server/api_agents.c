@@ -40,8 +40,7 @@ read_undo (json_t *body, RpReport *out, GError **error)
   return rp_json_need_object (body, "undo", "report", &undo, error)
          && rp_json_need_string (undo, "to_digest", "report.undo", &out->undo_to_digest, error)
          && rp_json_opt_int (undo, "to_revision", "report.undo", &out->undo_to_revision, error)
-         && rp_json_need_int (undo, "from_revision", "report.undo", &out->undo_from_revision,
-                              error)
+         && rp_json_need_int (undo, "from_revision", "report.undo", &out->undo_from_revision, error)
          && rp_json_opt_string (undo, "cause", "report.undo", &out->undo_cause, error)
          && rp_json_opt_string (undo, "actor", "report.undo", &out->undo_actor, error);
 }

@@ -38,8 +38,8 @@ rp_api_apply (RpRequest *request, GError **error)
       = rp_app_parse (data, size, file != NULL ? file : "repoint.yaml", error);
   g_autoptr (GPtrArray) changes = NULL;
   if (declared == NULL
-      || !rp_app_apply (rp_request_services (request)->engine, declared,
-                        rp_request_actor (request), &changes, &seq, error))
+      || !rp_app_apply (rp_request_services (request)->engine, declared, rp_request_actor (request),
+                        &changes, &seq, error))
     return FALSE;
   json_t *json = json_object ();
   json_object_set_new (json, "app", json_string (declared->name));

@@ -51,8 +51,8 @@ rp_api_release_create (RpRequest *request, GError **error)
       || !read_source (body, &wanted, error) || !read_components (body, components, error))
     return FALSE;
   wanted.request_hash = hash;
-  g_autoptr (RpRelease) release = rp_release_create (rp_request_services (request)->engine,
-                                                     &wanted, &created, error);
+  g_autoptr (RpRelease) release
+      = rp_release_create (rp_request_services (request)->engine, &wanted, &created, error);
   if (release == NULL)
     return FALSE;
   rp_respond_json (request, created ? 201 : 200, rp_release_to_json (release));
@@ -66,9 +66,9 @@ rp_api_releases (RpRequest *request, GError **error)
   gint64 before;
   if (!rp_api_page (request, &limit, &before, error))
     return FALSE;
-  g_autoptr (GPtrArray) releases = rp_release_list (
-      rp_request_services (request)->engine, rp_request_param (request, "app"), limit, before,
-      rp_request_query (request, "commit"), error);
+  g_autoptr (GPtrArray) releases
+      = rp_release_list (rp_request_services (request)->engine, rp_request_param (request, "app"),
+                         limit, before, rp_request_query (request, "commit"), error);
   if (releases == NULL)
     return FALSE;
   json_t *json = json_object ();

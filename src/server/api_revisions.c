@@ -36,8 +36,8 @@ check_cause (const char *cause, GError **error)
   return sane;
 }
 
-/* Items of a plan that the caller takes as they are. Missing or damaged bytes are not among what can be accepted, so
- * this is only checked for its form. */
+/* Items of a plan that the caller takes as they are. Missing or damaged bytes are not among what
+ * can be accepted, so this is only checked for its form. */
 static gboolean
 check_accept (json_t *body, GError **error)
 {
@@ -65,8 +65,9 @@ check_numbers (const RpMoveRequest *move, GError **error)
 {
   if (move->to_revision >= 0 && move->expected_revision >= RP_ANY_REVISION)
     return TRUE;
-  g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
-               "revision.to_revision and revision.expected_revision: numbers of revisions begin at 1");
+  g_set_error (
+      error, RP_ERROR, RP_ERROR_INVALID,
+      "revision.to_revision and revision.expected_revision: numbers of revisions begin at 1");
   return FALSE;
 }
 
@@ -82,8 +83,7 @@ read_move (RpRequest *request, json_t *body, RpMoveRequest *out, GError **error)
          && rp_json_opt_int (body, "to_revision", "revision", &out->to_revision, error)
          && rp_json_opt_string (body, "from", "revision", &out->from, error)
          && rp_json_opt_string (body, "cause", "revision", &out->cause, error)
-         && rp_json_opt_int (body, "expected_revision", "revision", &out->expected_revision,
-                             error)
+         && rp_json_opt_int (body, "expected_revision", "revision", &out->expected_revision, error)
          && check_numbers (out, error) && check_cause (out->cause, error)
          && check_accept (body, error);
 }
@@ -118,8 +118,8 @@ detail_candidates (RpRequest *request, const RpMoveRequest *move)
 static json_t *
 detail_plan (RpRequest *request, const RpMoveRequest *move)
 {
-  g_autoptr (RpPlan) plan = rp_plan_compute (rp_request_services (request)->engine, move,
-                                             RP_VERIFY_PRESENT, NULL);
+  g_autoptr (RpPlan) plan
+      = rp_plan_compute (rp_request_services (request)->engine, move, RP_VERIFY_PRESENT, NULL);
   json_t *detail = json_object ();
   if (plan != NULL)
     json_object_set_new (detail, "items", rp_items_to_json (plan->items));
@@ -186,9 +186,9 @@ rp_api_revisions (RpRequest *request, GError **error)
   gint64 before;
   if (!rp_api_page (request, &limit, &before, error))
     return FALSE;
-  g_autoptr (GPtrArray) revisions = rp_revision_list (
-      rp_request_services (request)->engine, rp_request_param (request, "app"),
-      rp_request_param (request, "environment"), limit, before, error);
+  g_autoptr (GPtrArray) revisions
+      = rp_revision_list (rp_request_services (request)->engine, rp_request_param (request, "app"),
+                          rp_request_param (request, "environment"), limit, before, error);
   if (revisions == NULL)
     return FALSE;
   json_t *json = json_object ();
@@ -208,9 +208,9 @@ rp_api_revision (RpRequest *request, GError **error)
                    "\"%s\" is no number of a revision; they begin at 1", text);
       return FALSE;
     }
-  g_autoptr (RpRevision) revision = rp_revision_get (
-      rp_request_services (request)->engine, rp_request_param (request, "app"),
-      rp_request_param (request, "environment"), (gint64) number, error);
+  g_autoptr (RpRevision) revision
+      = rp_revision_get (rp_request_services (request)->engine, rp_request_param (request, "app"),
+                         rp_request_param (request, "environment"), (gint64) number, error);
   if (revision == NULL)
     return FALSE;
   rp_respond_json (request, 200, rp_revision_to_json (revision));

@@ -1,4 +1,5 @@
-/* A shop to try the engine on: mem store, :memory: database, registry, engine, images made on the spot. */
+/* A shop to try the engine on: mem store, :memory: database, registry, engine, images made on the
+ * spot. */
 #pragma once
 
 #include "check.h"
@@ -10,7 +11,8 @@
 #include "release/plan.h"
 #include "release/report.h"
 
-typedef struct {
+typedef struct
+{
   RpDb *db;
   RpLedger *ledger;
   RpStore *store;
@@ -93,8 +95,8 @@ shop_push_blob (Shop *shop, const char *repository, const char *text)
   RpUpload *upload = rp_upload_new (shop->store, repository, &error);
   check_ok (upload != NULL);
   check_ok (rp_upload_append (upload, text, strlen (text), &error));
-  check_ok (rp_registry_blob_commit (shop->registry, repository, upload, &digest, "tester@host",
-                                     &error));
+  check_ok (
+      rp_registry_blob_commit (shop->registry, repository, upload, &digest, "tester@host", &error));
   rp_upload_close (upload);
   return digest;
 }
@@ -112,7 +114,7 @@ shop_push (Shop *shop, const char *repository, const char *tag, const char *cont
   json_t *manifest = json_pack (
       "{sisss{sssssI}s[{sssssI}]}", "schemaVersion", 2, "mediaType", RP_MEDIA_OCI_MANIFEST,
       "config", "mediaType", "application/vnd.oci.image.config.v1+json", "digest",
-      rp_digest_format (&config, config_digest), "size", (json_int_t) 2, "layers", "mediaType",
+      rp_digest_format (&config, config_digest), "size", (json_int_t)2, "layers", "mediaType",
       "application/vnd.oci.image.layer.v1.tar", "digest", rp_digest_format (&layer, layer_digest),
       "size", (json_int_t) strlen (content));
   char *text = json_dumps (manifest, JSON_COMPACT);

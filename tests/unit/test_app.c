@@ -41,49 +41,63 @@ test_good (void **unused)
   assert_string_equal (target->component, "worker");
 }
 
-/* `should-fail-X.yaml` with the message it must give; a test below finds files that are not listed. */
-static const struct {
+/* `should-fail-X.yaml` with the message it must give; a test below finds files that are not listed.
+ */
+static const struct
+{
   const char *file;
   const char *message;
 } bad[] = {
   { "should-fail-components-list.yaml",
     "should-fail-components-list.yaml:3:3: components: expected a mapping of component names" },
   { "should-fail-duplicate-component.yaml",
-    "should-fail-duplicate-component.yaml:4:3: components: expected each key once, found \"web\" again (see line 3)" },
+    "should-fail-duplicate-component.yaml:4:3: components: expected each key once, found \"web\" "
+    "again (see line 3)" },
   { "should-fail-duplicate-environment.yaml",
-    "should-fail-duplicate-environment.yaml:5:11: environments[1].name: there is an environment staging already" },
+    "should-fail-duplicate-environment.yaml:5:11: environments[1].name: there is an environment "
+    "staging already" },
   { "should-fail-duplicate-target.yaml",
-    "should-fail-duplicate-target.yaml:7:16: environments[0].targets[1].name: there is a target web-1 in environment staging already" },
-  { "should-fail-empty-components.yaml",
-    "should-fail-empty-components.yaml:2:13: components: empty; an app has at least one component" },
+    "should-fail-duplicate-target.yaml:7:16: environments[0].targets[1].name: there is a target "
+    "web-1 in environment staging already" },
+  { "should-fail-empty-components.yaml", "should-fail-empty-components.yaml:2:13: components: "
+                                         "empty; an app has at least one component" },
   { "should-fail-empty.yaml",
     "should-fail-empty.yaml:1:1: expected a document, found nothing but white space and comments" },
   { "should-fail-environments-map.yaml",
-    "should-fail-environments-map.yaml:4:3: environments: expected a list of environments in promotion order, `- name: staging`" },
+    "should-fail-environments-map.yaml:4:3: environments: expected a list of environments in "
+    "promotion order, `- name: staging`" },
   { "should-fail-name-begins-with-dash.yaml",
-    "should-fail-name-begins-with-dash.yaml:1:6: app: \"-shop\" is no name of an app: use 1 to 63 of a-z, 0-9 and -, not - first" },
-  { "should-fail-name.yaml",
-    "should-fail-name.yaml:1:6: app: \"My Shop\" is no name of an app: use 1 to 63 of a-z, 0-9 and -, not - first" },
+    "should-fail-name-begins-with-dash.yaml:1:6: app: \"-shop\" is no name of an app: use 1 to 63 "
+    "of a-z, 0-9 and -, not - first" },
+  { "should-fail-name.yaml", "should-fail-name.yaml:1:6: app: \"My Shop\" is no name of an app: "
+                             "use 1 to 63 of a-z, 0-9 and -, not - first" },
   { "should-fail-no-app.yaml",
     "should-fail-no-app.yaml:1:1: expected the key \"app\", which is missing" },
   { "should-fail-no-components.yaml",
-    "should-fail-no-components.yaml:1:1: components: missing; an app has at least one, as in `components: {web: {repository: shop/web}}`" },
-  { "should-fail-on-failure.yaml",
-    "should-fail-on-failure.yaml:5:17: environments[0].on_failure: expected one of stop, rollback, found \"retry\"" },
+    "should-fail-no-components.yaml:1:1: components: missing; an app has at least one, as in "
+    "`components: {web: {repository: shop/web}}`" },
+  { "should-fail-on-failure.yaml", "should-fail-on-failure.yaml:5:17: environments[0].on_failure: "
+                                   "expected one of stop, rollback, found \"retry\"" },
   { "should-fail-repository.yaml",
-    "should-fail-repository.yaml:3:21: components.web.repository: repository name \"Shop/Web\" is not allowed: use lower-case letters and digits, joined by single '.', '_', '__' or '-', in parts divided by '/' (for example shop/web)" },
+    "should-fail-repository.yaml:3:21: components.web.repository: repository name \"Shop/Web\" is "
+    "not allowed: use lower-case letters and digits, joined by single '.', '_', '__' or '-', in "
+    "parts divided by '/' (for example shop/web)" },
   { "should-fail-syntax.yaml",
-    "should-fail-syntax.yaml:3:1: not valid YAML: expected a comma or the closing brace `}`, found \"environments: []\" (while parsing a flow mapping that began at line 2, column 13: did not find expected ',' or '}')" },
+    "should-fail-syntax.yaml:3:1: not valid YAML: expected a comma or the closing brace `}`, found "
+    "\"environments: []\" (while parsing a flow mapping that began at line 2, column 13: did not "
+    "find expected ',' or '}')" },
   { "should-fail-trial.yaml",
     "should-fail-trial.yaml:5:12: environments[0].trial: must be longer than nothing" },
   { "should-fail-unknown-component.yaml",
-    "should-fail-unknown-component.yaml:7:40: environments[0].targets[0].component: unknown component \"wbe\"; declared are: web, worker" },
+    "should-fail-unknown-component.yaml:7:40: environments[0].targets[0].component: unknown "
+    "component \"wbe\"; declared are: web, worker" },
   { "should-fail-unknown-key.yaml",
-    "should-fail-unknown-key.yaml:2:1: component: unknown key; did you mean \"components\"? Known here: app, components, environments" },
-  { "should-fail-window-zero.yaml",
-    "should-fail-window-zero.yaml:5:13: environments[0].window: expected a whole number from 1 to 100, found \"0\"" },
-  { "should-fail-window.yaml",
-    "should-fail-window.yaml:5:13: environments[0].window: expected a whole number from 1 to 100, found \"three\"" },
+    "should-fail-unknown-key.yaml:2:1: component: unknown key; did you mean \"components\"? Known "
+    "here: app, components, environments" },
+  { "should-fail-window-zero.yaml", "should-fail-window-zero.yaml:5:13: environments[0].window: "
+                                    "expected a whole number from 1 to 100, found \"0\"" },
+  { "should-fail-window.yaml", "should-fail-window.yaml:5:13: environments[0].window: expected a "
+                               "whole number from 1 to 100, found \"three\"" },
 };
 
 static void
@@ -127,13 +141,14 @@ check_changes (const char *before, const char *after, const char *expected)
   assert_string_equal (text, expected);
 }
 
-#define APP "app: shop\ncomponents: {web: {repository: shop/web}}\n"
+#define APP     "app: shop\ncomponents: {web: {repository: shop/web}}\n"
 #define STAGING APP "environments: [{name: staging, targets: [{name: web-1, component: web}]}]\n"
 
 static void
 test_diff (void **unused)
 {
-  static const struct {
+  static const struct
+  {
     const char *before;
     const char *after;
     const char *changes;

@@ -8,13 +8,14 @@
 #define F RP_OUTCOME_FAILED
 #define S RP_OUTCOME_SUPERSEDED
 
-typedef struct {
+typedef struct
+{
   const char *name;
   gsize n_rows;
   RpHistoryRow rows[10]; /* oldest first here: as it happened */
   gint64 window;
-  gint64 undo;           /* 0: none */
-  gint64 keeps[6];       /* revisions in the window, ended by 0 */
+  gint64 undo;     /* 0: none */
+  gint64 keeps[6]; /* revisions in the window, ended by 0 */
   gint64 skips[6];
 } Case;
 
@@ -81,7 +82,12 @@ static const Case cases[] = {
     { 0 } },
   { "R38: failed attempts push nothing out of the window",
     6,
-    { { 1, 1, H, 0 }, { 2, 2, H, 0 }, { 3, 3, F, 0 }, { 4, 4, F, 0 }, { 5, 5, F, 0 }, { 6, 6, F, 0 } },
+    { { 1, 1, H, 0 },
+      { 2, 2, H, 0 },
+      { 3, 3, F, 0 },
+      { 4, 4, F, 0 },
+      { 5, 5, F, 0 },
+      { 6, 6, F, 0 } },
     2,
     2,
     { 6, 2, 1 },
@@ -135,12 +141,9 @@ test_reasons (void **state)
     { 4, 3, F, 0 }, { 3, 3, H, 0 }, { 2, 4, H, 0 }, { 1, 1, H, 0 },
   };
   static const RpSkipped expected[] = {
-    { 7, 6, RP_SKIP_SAME_RELEASE, 0 },
-    { 6, 5, RP_SKIP_NEVER_HEALTHY, 0 },
-    { 5, 4, RP_SKIP_ROLLED_BACK, 6 },
-    { 4, 3, RP_SKIP_FAILED, 0 },
-    { 3, 3, RP_SKIP_RELEASE_FAILED_LATER, 4 },
-    { 2, 4, RP_SKIP_RELEASE_ROLLED_BACK_LATER, 5 },
+    { 7, 6, RP_SKIP_SAME_RELEASE, 0 },         { 6, 5, RP_SKIP_NEVER_HEALTHY, 0 },
+    { 5, 4, RP_SKIP_ROLLED_BACK, 6 },          { 4, 3, RP_SKIP_FAILED, 0 },
+    { 3, 3, RP_SKIP_RELEASE_FAILED_LATER, 4 }, { 2, 4, RP_SKIP_RELEASE_ROLLED_BACK_LATER, 5 },
   };
   g_auto (RpKnownGood) known = { 0 };
   rp_known_good_select (rows, G_N_ELEMENTS (rows), 3, &known);
@@ -158,14 +161,16 @@ test_reasons (void **state)
 static void
 test_current_in_window (void **state)
 {
-  static const struct {
+  static const struct
+  {
     RpHistoryRow rows[2];
     gboolean good;
   } table[] = {
     { { { 2, 2, H, 0 }, { 1, 1, H, 0 } }, TRUE },
     { { { 2, 2, P, 0 }, { 1, 1, H, 0 } }, FALSE },
     { { { 2, 2, F, 0 }, { 1, 1, H, 0 } }, FALSE },
-    { { { 2, 1, P, 0 }, { 1, 1, H, 0 } }, TRUE }, /* the same as before: good until it shows otherwise */
+    { { { 2, 1, P, 0 }, { 1, 1, H, 0 } },
+      TRUE }, /* the same as before: good until it shows otherwise */
   };
   for (gsize i = 0; i < G_N_ELEMENTS (table); i++)
     {

@@ -46,8 +46,7 @@ static gboolean
 has_route (const char *method, const char *template)
 {
   for (const RpRoute *route = rp_api_routes; route->method != NULL; route++)
-    if (g_ascii_strcasecmp (route->method, method) == 0
-        && g_str_equal (route->template, template))
+    if (g_ascii_strcasecmp (route->method, method) == 0 && g_str_equal (route->template, template))
       return TRUE;
   return FALSE;
 }

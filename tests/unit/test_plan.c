@@ -26,8 +26,11 @@ static RpPlan *
 make_plan (Shop *shop, RpRevisionKind kind, const char *release, RpVerifyMode mode)
 {
   GError *error = NULL;
-  RpMoveRequest request = { .app = "shop", .environment = "production", .kind = kind,
-                            .release = release, .expected_revision = RP_ANY_REVISION,
+  RpMoveRequest request = { .app = "shop",
+                            .environment = "production",
+                            .kind = kind,
+                            .release = release,
+                            .expected_revision = RP_ANY_REVISION,
                             .actor = "tester@host" };
   RpPlan *plan = rp_plan_compute (shop->engine, &request, mode, &error);
   check_ok (plan != NULL);
@@ -60,7 +63,8 @@ test_undo (void **unused)
   assert_int_equal (plan->bytes.blobs, 3); /* manifest, config, layer */
   assert_true (plan->bytes.verified_at_us > 0);
   check_item (plan, "component web", RP_ITEM_RESTORED, "every byte hashed");
-  check_item (plan, "config", RP_ITEM_NOT_RESTORED, "repoint does not know the configuration of shop");
+  check_item (plan, "config", RP_ITEM_NOT_RESTORED,
+              "repoint does not know the configuration of shop");
   check_item (plan, "schema", RP_ITEM_NOT_RESTORED, "repoint does not know the database schema");
   check_item (plan, "secrets", RP_ITEM_NOT_RESTORED, "repoint does not know the secrets");
   check_item (plan, "target web-1", RP_ITEM_RESTORED, "must fetch the bytes from here first");
@@ -163,12 +167,9 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (test_undo),
-    cmocka_unit_test (test_deploy_knows_no_config),
-    cmocka_unit_test (test_missing_layer),
-    cmocka_unit_test (test_tells_what_was_rolled_back),
-    cmocka_unit_test (test_targets),
-    cmocka_unit_test (test_component_missing),
+    cmocka_unit_test (test_undo),          cmocka_unit_test (test_deploy_knows_no_config),
+    cmocka_unit_test (test_missing_layer), cmocka_unit_test (test_tells_what_was_rolled_back),
+    cmocka_unit_test (test_targets),       cmocka_unit_test (test_component_missing),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -8,8 +8,7 @@ static RpReadiness *
 look (Shop *shop, RpVerifyMode mode)
 {
   GError *error = NULL;
-  RpReadiness *readiness
-      = rp_readiness_compute (shop->engine, "shop", "production", mode, &error);
+  RpReadiness *readiness = rp_readiness_compute (shop->engine, "shop", "production", mode, &error);
   check_ok (readiness != NULL);
   return readiness;
 }

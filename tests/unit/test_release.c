@@ -22,13 +22,15 @@ test_once_per_commit (void **unused)
   check_ok (other_version != NULL && !created);
   assert_string_equal (other_version->version, "1.0");
 
-  static const struct {
+  static const struct
+  {
     const char *version;
     const char *commit;
     const char *tag;
     const char *says;
   } conflicts[] = {
-    { "1.1", "abc123", "2", "commit abc123 of app shop is recorded already as 1.0 (release 1), made by tester@host" },
+    { "1.1", "abc123", "2",
+      "commit abc123 of app shop is recorded already as 1.0 (release 1), made by tester@host" },
     { "1.0", "def456", "2", "version 1.0 of app shop is recorded already" },
     { "1.0", "def456", "1", "version 1.0 of app shop is recorded already" },
     { "1.0", NULL, "2", "A release is built once" },
@@ -50,7 +52,8 @@ test_default_versions (void **unused)
   GError *error = NULL;
   gboolean created;
   Shop *shop = shop_open ();
-  static const struct {
+  static const struct
+  {
     const char *commit;
     const char *tag;
     const char *version;
@@ -87,10 +90,11 @@ test_references (void **unused)
   g_autofree char *foreign_text = rp_digest_to_string (&foreign);
   g_autofree char *prefix = g_strndup (text, 19);
   g_autofree char *pinned = g_strconcat ("shop/web@", text, NULL);
-  const char *good[] = { "1.2", "shop/web:1.2", "localhost:5000/shop/web:1.2", text, prefix, pinned };
+  const char *good[]
+      = { "1.2", "shop/web:1.2", "localhost:5000/shop/web:1.2", text, prefix, pinned };
   for (gsize i = 0; i < G_N_ELEMENTS (good); i++)
     {
-      g_autofree char *version = g_strdup_printf ("v%d", (int) i);
+      g_autofree char *version = g_strdup_printf ("v%d", (int)i);
       g_autoptr (RpRelease) release
           = shop_try_release (shop, version, NULL, good[i], &created, &error);
       check_ok (release != NULL);
@@ -99,7 +103,8 @@ test_references (void **unused)
       assert_string_equal (web->requested, good[i]);
       assert_true (web->size_bytes > 0);
     }
-  const struct {
+  const struct
+  {
     const char *reference;
     int code;
     const char *says;
@@ -147,7 +152,9 @@ test_all_components (void **unused)
   GError *error = NULL;
   gboolean created;
   Shop *shop = shop_open ();
-  shop_apply (shop, "app: shop\ncomponents: {web: {repository: shop/web}, worker: {repository: shop/worker}}\n");
+  shop_apply (
+      shop,
+      "app: shop\ncomponents: {web: {repository: shop/web}, worker: {repository: shop/worker}}\n");
   (void) shop_push (shop, "shop/web", "1", "web");
   assert_null (shop_try_release (shop, "1", NULL, "1", &created, &error));
   check_contains (error->message, "component worker is not given");
@@ -179,12 +186,15 @@ test_find (void **unused)
         digest_of_first = rp_digest_to_string (&digest);
     }
   g_autofree char *prefix = g_strndup (digest_of_first, 7 + 12);
-  const struct {
+  const struct
+  {
     const char *ref;
     gint64 number;
-  } good[] = { { "1.0", 1 },      { "#1", 1 },     { "1", 1 },          { "2", 2 }, /* a version first */
-               { "3", 3 },        { "aaaa1", 1 },  { "aaaa2222", 2 },   { "12ab", 3 },
-               { prefix, 1 },     { prefix + 7, 1 }, { digest_of_first, 1 } };
+  } good[] = {
+    { "1.0", 1 },      { "#1", 1 },           { "1", 1 },        { "2", 2 }, /* a version first */
+    { "3", 3 },        { "aaaa1", 1 },        { "aaaa2222", 2 }, { "12ab", 3 }, { prefix, 1 },
+    { prefix + 7, 1 }, { digest_of_first, 1 }
+  };
   for (gsize i = 0; i < G_N_ELEMENTS (good); i++)
     {
       g_autoptr (RpRelease) release = rp_release_get (shop->engine, "shop", good[i].ref, &error);
@@ -195,7 +205,8 @@ test_find (void **unused)
   check_fails (rp_release_get (shop->engine, "shop", "#9", &error) != NULL, RP_ERROR_NOT_FOUND);
   check_fails (rp_release_get (shop->engine, "shoo", "1.0", &error) != NULL, RP_ERROR_NOT_FOUND);
   assert_null (rp_release_get (shop->engine, "shop", "9.9", &error));
-  check_contains (error->message, "the latest are: 3.0 (release 3), 2 (release 2), 1.0 (release 1)");
+  check_contains (error->message,
+                  "the latest are: 3.0 (release 3), 2 (release 2), 1.0 (release 1)");
   g_clear_error (&error);
   assert_null (rp_release_get (shop->engine, "shop", "aaaa", &error));
   check_contains (error->message, "2 (release 2, commit aaaa2222");
@@ -204,7 +215,8 @@ test_find (void **unused)
   shop_close (shop);
 }
 
-typedef struct {
+typedef struct
+{
   Shop *shop;
   guint created;
   guint conflicts;
@@ -253,9 +265,12 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (test_once_per_commit), cmocka_unit_test (test_default_versions),
-    cmocka_unit_test (test_references),      cmocka_unit_test (test_missing_layer),
-    cmocka_unit_test (test_all_components),  cmocka_unit_test (test_find),
+    cmocka_unit_test (test_once_per_commit),
+    cmocka_unit_test (test_default_versions),
+    cmocka_unit_test (test_references),
+    cmocka_unit_test (test_missing_layer),
+    cmocka_unit_test (test_all_components),
+    cmocka_unit_test (test_find),
     cmocka_unit_test (test_race),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);

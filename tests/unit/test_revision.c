@@ -1,10 +1,11 @@
-/* Moving pointers: compare-and-set (R22), idempotency (R30), undo (R11, R12), what agents report, time passing. */
+/* Moving pointers: compare-and-set (R22), idempotency (R30), undo (R11, R12), what agents report,
+ * time passing. */
 #include "shop.h"
 
 #include "base/clock.h"
 #include "release/pointer.h"
 
-#define DEPLOY RP_KIND_DEPLOY
+#define DEPLOY   RP_KIND_DEPLOY
 #define ROLLBACK RP_KIND_ROLLBACK
 
 static void
@@ -46,18 +47,23 @@ test_undo_twice (void **unused)
   assert_int_equal (shop_move (shop, "production", ROLLBACK, NULL), 5);
   check_revision (shop, 5, ROLLBACK, "v1", RP_OUTCOME_PROGRESSING, 1, 0);
   assert_null (shop_try_move (shop, "production", ROLLBACK, NULL, 0, RP_ANY_REVISION, &error));
-  check_contains (error->message, "no known good release to go back to; looked at: revision 4 (v2): was rolled back from, by revision 5");
+  check_contains (error->message, "no known good release to go back to; looked at: revision 4 "
+                                  "(v2): was rolled back from, by revision 5");
   check_contains (error->message, "--to-revision");
   check_fails (FALSE, RP_ERROR_NOT_FOUND);
 
   /* any earlier revision can be named all the same, and the plan says what it is */
-  RpMoveRequest request = { .app = "shop", .environment = "production", .kind = ROLLBACK,
-                            .to_revision = 3, .expected_revision = 5, .actor = "tester@host" };
+  RpMoveRequest request = { .app = "shop",
+                            .environment = "production",
+                            .kind = ROLLBACK,
+                            .to_revision = 3,
+                            .expected_revision = 5,
+                            .actor = "tester@host" };
   g_autoptr (RpPlan) plan = rp_plan_compute (shop->engine, &request, RP_VERIFY_HASH, &error);
   check_ok (plan != NULL);
-  check_contains (plan->move->caution, "not known good: revision 3 was rolled back from, by revision 4");
-  g_autoptr (RpRevision) named
-      = shop_try_move (shop, "production", ROLLBACK, NULL, 3, 5, &error);
+  check_contains (plan->move->caution,
+                  "not known good: revision 3 was rolled back from, by revision 4");
+  g_autoptr (RpRevision) named = shop_try_move (shop, "production", ROLLBACK, NULL, 3, 5, &error);
   check_ok (named != NULL);
   assert_string_equal (named->release->version, "v3");
   shop_close (shop);
@@ -68,7 +74,8 @@ test_refusals (void **unused)
 {
   GError *error = NULL;
   Shop *shop = shop_with_releases (2);
-  static const struct {
+  static const struct
+  {
     gint64 deployed; /* revisions there are before */
     const char *environment;
     RpRevisionKind kind;
@@ -78,18 +85,27 @@ test_refusals (void **unused)
     int code;
     const char *says;
   } table[] = {
-    { 0, "production", ROLLBACK, NULL, 0, RP_ANY_REVISION, RP_ERROR_BLOCKED, "nothing was ever deployed" },
-    { 0, "production", DEPLOY, NULL, 0, RP_ANY_REVISION, RP_ERROR_INVALID, "a deploy needs a release" },
+    { 0, "production", ROLLBACK, NULL, 0, RP_ANY_REVISION, RP_ERROR_BLOCKED,
+      "nothing was ever deployed" },
+    { 0, "production", DEPLOY, NULL, 0, RP_ANY_REVISION, RP_ERROR_INVALID,
+      "a deploy needs a release" },
     { 0, "production", DEPLOY, "v9", 0, RP_ANY_REVISION, RP_ERROR_NOT_FOUND, "the latest are: v2" },
     { 0, "production", DEPLOY, "v1", 0, 3, RP_ERROR_MOVED, "is at no revision yet, not at 3" },
-    { 0, "prod", DEPLOY, "v1", 0, RP_ANY_REVISION, RP_ERROR_NOT_FOUND, "it has: staging, production" },
-    { 0, "production", DEPLOY, "v1", 1, RP_ANY_REVISION, RP_ERROR_INVALID, "to_revision is for a rollback" },
-    { 0, "staging", RP_KIND_PROMOTE, NULL, 0, RP_ANY_REVISION, RP_ERROR_INVALID, "staging is the first environment" },
-    { 0, "production", RP_KIND_PROMOTE, NULL, 0, RP_ANY_REVISION, RP_ERROR_BLOCKED, "nothing was ever deployed to shop/staging" },
-    { 1, "production", ROLLBACK, NULL, 0, RP_ANY_REVISION, RP_ERROR_NOT_FOUND, "the current revision is the first" },
-    { 1, "production", ROLLBACK, NULL, 1, RP_ANY_REVISION, RP_ERROR_BLOCKED, "v1 is what shop/production is pointed at already" },
+    { 0, "prod", DEPLOY, "v1", 0, RP_ANY_REVISION, RP_ERROR_NOT_FOUND,
+      "it has: staging, production" },
+    { 0, "production", DEPLOY, "v1", 1, RP_ANY_REVISION, RP_ERROR_INVALID,
+      "to_revision is for a rollback" },
+    { 0, "staging", RP_KIND_PROMOTE, NULL, 0, RP_ANY_REVISION, RP_ERROR_INVALID,
+      "staging is the first environment" },
+    { 0, "production", RP_KIND_PROMOTE, NULL, 0, RP_ANY_REVISION, RP_ERROR_BLOCKED,
+      "nothing was ever deployed to shop/staging" },
+    { 1, "production", ROLLBACK, NULL, 0, RP_ANY_REVISION, RP_ERROR_NOT_FOUND,
+      "the current revision is the first" },
+    { 1, "production", ROLLBACK, NULL, 1, RP_ANY_REVISION, RP_ERROR_BLOCKED,
+      "v1 is what shop/production is pointed at already" },
     { 1, "production", ROLLBACK, NULL, 7, RP_ANY_REVISION, RP_ERROR_NOT_FOUND, "there are 1 to 1" },
-    { 1, "production", ROLLBACK, "v2", 0, RP_ANY_REVISION, RP_ERROR_BLOCKED, "v2 never ran in shop/production" },
+    { 1, "production", ROLLBACK, "v2", 0, RP_ANY_REVISION, RP_ERROR_BLOCKED,
+      "v2 never ran in shop/production" },
     { 1, "production", ROLLBACK, "v1", 1, RP_ANY_REVISION, RP_ERROR_INVALID, "not both" },
     { 1, "production", DEPLOY, "v2", 0, 0, RP_ERROR_MOVED, "tester@host moved it at" },
   };
@@ -129,7 +145,8 @@ test_promote (void **unused)
 
 /* ---- R22 ---- */
 
-typedef struct {
+typedef struct
+{
   Shop *shop;
   gint next;
   gint won;
@@ -164,7 +181,7 @@ test_R22_one_winner (void **unused)
   for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
     g_thread_join (threads[i]);
   assert_int_equal (race.won, 1);
-  assert_int_equal (race.moved, (gint) G_N_ELEMENTS (threads) - 1);
+  assert_int_equal (race.moved, (gint)G_N_ELEMENTS (threads) - 1);
   g_autoptr (GPtrArray) all
       = rp_revision_list (race.shop->engine, "shop", "production", 100, 0, &error);
   check_ok (all != NULL);
@@ -177,7 +194,8 @@ test_R22_one_winner (void **unused)
   shop_close (race.shop);
 }
 
-/* Undo without an expected revision, twice at once: never two steps back for two people who saw the same. */
+/* Undo without an expected revision, twice at once: never two steps back for two people who saw the
+ * same. */
 static gpointer
 undo_thread (gpointer data)
 {
@@ -264,7 +282,8 @@ test_reports_once (void **unused)
   RpReport report = shop_make_report (shop, "production", 1, RP_PHASE_PREPARING);
   shop_take (shop, &report);
   shop_take (shop, &report);
-  shop_report (shop, "production", 1, RP_PHASE_PREPARING); /* another id, nothing new: a heartbeat */
+  shop_report (shop, "production", 1,
+               RP_PHASE_PREPARING); /* another id, nothing new: a heartbeat */
   assert_int_equal (count_events (shop, "target.reported"), 1);
   shop_report (shop, "production", 1, RP_PHASE_CONFIRMED);
   shop_take (shop, &report); /* late, again */
@@ -323,7 +342,8 @@ digest_of (Shop *shop, const char *ref)
 static void
 test_undone_on_host (void **unused)
 {
-  static const struct {
+  static const struct
+  {
     gint64 from; /* revision the host thought was current */
     gint64 to;
     const char *digest_of;
@@ -426,7 +446,8 @@ test_nothing_to_roll_back_to (void **unused)
   tick (shop, 0);
   tick (shop, 0);
   g_autoptr (RpRevision) last = shop_revision (shop, "production", 1);
-  check_contains (last->outcome_reason, "not rolled back by itself: shop/production has no known good");
+  check_contains (last->outcome_reason,
+                  "not rolled back by itself: shop/production has no known good");
   assert_int_equal (count_events (shop, "revision.stopped"), 1);
   shop_close (shop);
 }
@@ -480,9 +501,9 @@ test_pointer (void **unused)
       assert_true (entry->good);
     }
   rp_pointer_view_free (pointer);
-  check_fails (rp_pointer_view_get (shop->engine, "shop", "production", "web-2", 0, TRUE, &pointer,
-                                    &error),
-               RP_ERROR_NOT_FOUND);
+  check_fails (
+      rp_pointer_view_get (shop->engine, "shop", "production", "web-2", 0, TRUE, &pointer, &error),
+      RP_ERROR_NOT_FOUND);
   shop_close (shop);
 }
 

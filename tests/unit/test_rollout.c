@@ -1,4 +1,5 @@
-/* The rollout of a revision: every transition, then random histories against the invariants of rollout.c. */
+/* The rollout of a revision: every transition, then random histories against the invariants of
+ * rollout.c. */
 #include "check.h"
 
 #include "release/rollout.h"
@@ -16,8 +17,8 @@ make_state (guint n_targets, RpOutcome outcome)
                       .targets = g_array_new (FALSE, TRUE, sizeof (RpRolloutTarget)) };
   for (guint i = 0; i < n_targets; i++)
     {
-      RpRolloutTarget target = { .name = names[i], .revision = 4, .phase = RP_PHASE_CONFIRMED,
-                                 .progress = 4 };
+      RpRolloutTarget target
+          = { .name = names[i], .revision = 4, .phase = RP_PHASE_CONFIRMED, .progress = 4 };
       g_array_append_val (state.targets, target);
     }
   return state;
@@ -26,11 +27,16 @@ make_state (guint n_targets, RpOutcome outcome)
 static RpRolloutEvent
 report (const char *target, gint64 revision, RpTargetPhase phase)
 {
-  return (RpRolloutEvent){ .kind = RP_ROLLOUT_REPORTED, .now_us = 10, .target = target,
-                           .revision = revision, .phase = phase, .message = "because" };
+  return (RpRolloutEvent){ .kind = RP_ROLLOUT_REPORTED,
+                           .now_us = 10,
+                           .target = target,
+                           .revision = revision,
+                           .phase = phase,
+                           .message = "because" };
 }
 
-typedef struct {
+typedef struct
+{
   const char *name;
   guint n_targets;
   RpOutcome before;
@@ -53,56 +59,197 @@ typedef struct {
   }
 
 static const Case cases[] = {
-  { "without targets healthy at once", 0, RP_OUTCOME_PROGRESSING,
-    { PLAIN (RP_ROLLOUT_STARTED, 1) }, 1, TRUE, RP_OUTCOME_HEALTHY, FALSE, "no targets declared" },
-  { "with targets not", 1, RP_OUTCOME_PROGRESSING, { PLAIN (RP_ROLLOUT_STARTED, 1) }, 1, FALSE, 0,
-    FALSE, NULL },
-  { "confirmed by its only target", 1, RP_OUTCOME_PROGRESSING,
-    { REPORT ("a", 5, RP_PHASE_CONFIRMED) }, 1, TRUE, RP_OUTCOME_HEALTHY, FALSE,
-    "its target confirmed it" },
-  { "one of two is not all", 2, RP_OUTCOME_PROGRESSING, { REPORT ("a", 5, RP_PHASE_CONFIRMED) }, 1,
-    FALSE, 0, FALSE, NULL },
-  { "both", 2, RP_OUTCOME_PROGRESSING,
-    { REPORT ("a", 5, RP_PHASE_CONFIRMED), REPORT ("b", 5, RP_PHASE_CONFIRMED) }, 2, TRUE,
-    RP_OUTCOME_HEALTHY, FALSE, "all 2 targets confirmed it" },
-  { "confirmed an older revision", 1, RP_OUTCOME_PROGRESSING,
-    { REPORT ("a", 4, RP_PHASE_CONFIRMED) }, 1, FALSE, 0, FALSE, NULL },
-  { "failed", 2, RP_OUTCOME_PROGRESSING, { REPORT ("b", 5, RP_PHASE_FAILED) }, 1, TRUE,
-    RP_OUTCOME_FAILED, TRUE, "target b failed: because" },
-  { "went back", 1, RP_OUTCOME_PROGRESSING, { REPORT ("a", 5, RP_PHASE_REVERTED) }, 1, TRUE,
-    RP_OUTCOME_FAILED, TRUE, "target a went back by itself: because" },
-  { "failed an older revision", 1, RP_OUTCOME_PROGRESSING, { REPORT ("a", 4, RP_PHASE_FAILED) }, 1,
-    FALSE, 0, FALSE, NULL },
-  { "drifted is no verdict", 1, RP_OUTCOME_PROGRESSING, { REPORT ("a", 5, RP_PHASE_DRIFTED) }, 1,
-    FALSE, 0, FALSE, NULL },
-  { "an unknown target", 1, RP_OUTCOME_PROGRESSING, { REPORT ("z", 5, RP_PHASE_FAILED) }, 1, FALSE,
-    0, FALSE, NULL },
-  { "in time", 1, RP_OUTCOME_PROGRESSING,
-    { PLAIN (RP_ROLLOUT_STARTED, 1), PLAIN (RP_ROLLOUT_TICK, 1 + DEADLINE) }, 2, FALSE, 0, FALSE,
+  { "without targets healthy at once",
+    0,
+    RP_OUTCOME_PROGRESSING,
+    { PLAIN (RP_ROLLOUT_STARTED, 1) },
+    1,
+    TRUE,
+    RP_OUTCOME_HEALTHY,
+    FALSE,
+    "no targets declared" },
+  { "with targets not",
+    1,
+    RP_OUTCOME_PROGRESSING,
+    { PLAIN (RP_ROLLOUT_STARTED, 1) },
+    1,
+    FALSE,
+    0,
+    FALSE,
     NULL },
-  { "too late", 1, RP_OUTCOME_PROGRESSING,
-    { PLAIN (RP_ROLLOUT_STARTED, 1), PLAIN (RP_ROLLOUT_TICK, 2 + DEADLINE) }, 2, TRUE,
-    RP_OUTCOME_FAILED, TRUE, "waited for: a (nothing heard)" },
-  { "progress puts the deadline off", 1, RP_OUTCOME_PROGRESSING,
+  { "confirmed by its only target",
+    1,
+    RP_OUTCOME_PROGRESSING,
+    { REPORT ("a", 5, RP_PHASE_CONFIRMED) },
+    1,
+    TRUE,
+    RP_OUTCOME_HEALTHY,
+    FALSE,
+    "its target confirmed it" },
+  { "one of two is not all",
+    2,
+    RP_OUTCOME_PROGRESSING,
+    { REPORT ("a", 5, RP_PHASE_CONFIRMED) },
+    1,
+    FALSE,
+    0,
+    FALSE,
+    NULL },
+  { "both",
+    2,
+    RP_OUTCOME_PROGRESSING,
+    { REPORT ("a", 5, RP_PHASE_CONFIRMED), REPORT ("b", 5, RP_PHASE_CONFIRMED) },
+    2,
+    TRUE,
+    RP_OUTCOME_HEALTHY,
+    FALSE,
+    "all 2 targets confirmed it" },
+  { "confirmed an older revision",
+    1,
+    RP_OUTCOME_PROGRESSING,
+    { REPORT ("a", 4, RP_PHASE_CONFIRMED) },
+    1,
+    FALSE,
+    0,
+    FALSE,
+    NULL },
+  { "failed",
+    2,
+    RP_OUTCOME_PROGRESSING,
+    { REPORT ("b", 5, RP_PHASE_FAILED) },
+    1,
+    TRUE,
+    RP_OUTCOME_FAILED,
+    TRUE,
+    "target b failed: because" },
+  { "went back",
+    1,
+    RP_OUTCOME_PROGRESSING,
+    { REPORT ("a", 5, RP_PHASE_REVERTED) },
+    1,
+    TRUE,
+    RP_OUTCOME_FAILED,
+    TRUE,
+    "target a went back by itself: because" },
+  { "failed an older revision",
+    1,
+    RP_OUTCOME_PROGRESSING,
+    { REPORT ("a", 4, RP_PHASE_FAILED) },
+    1,
+    FALSE,
+    0,
+    FALSE,
+    NULL },
+  { "drifted is no verdict",
+    1,
+    RP_OUTCOME_PROGRESSING,
+    { REPORT ("a", 5, RP_PHASE_DRIFTED) },
+    1,
+    FALSE,
+    0,
+    FALSE,
+    NULL },
+  { "an unknown target",
+    1,
+    RP_OUTCOME_PROGRESSING,
+    { REPORT ("z", 5, RP_PHASE_FAILED) },
+    1,
+    FALSE,
+    0,
+    FALSE,
+    NULL },
+  { "in time",
+    1,
+    RP_OUTCOME_PROGRESSING,
+    { PLAIN (RP_ROLLOUT_STARTED, 1), PLAIN (RP_ROLLOUT_TICK, 1 + DEADLINE) },
+    2,
+    FALSE,
+    0,
+    FALSE,
+    NULL },
+  { "too late",
+    1,
+    RP_OUTCOME_PROGRESSING,
+    { PLAIN (RP_ROLLOUT_STARTED, 1), PLAIN (RP_ROLLOUT_TICK, 2 + DEADLINE) },
+    2,
+    TRUE,
+    RP_OUTCOME_FAILED,
+    TRUE,
+    "waited for: a (nothing heard)" },
+  { "progress puts the deadline off",
+    1,
+    RP_OUTCOME_PROGRESSING,
     { PLAIN (RP_ROLLOUT_STARTED, 1), REPORT ("a", 5, RP_PHASE_PREPARED),
       PLAIN (RP_ROLLOUT_TICK, 2 + DEADLINE) },
-    3, FALSE, 0, FALSE, NULL },
-  { "I7: going in circles does not", 1, RP_OUTCOME_PROGRESSING,
+    3,
+    FALSE,
+    0,
+    FALSE,
+    NULL },
+  { "I7: going in circles does not",
+    1,
+    RP_OUTCOME_PROGRESSING,
     { REPORT ("a", 5, RP_PHASE_TRIAL), REPORT ("a", 5, RP_PHASE_PREPARING),
       PLAIN (RP_ROLLOUT_TICK, 11 + DEADLINE) },
-    3, TRUE, RP_OUTCOME_FAILED, TRUE, "waited for: a (preparing)" },
-  { "moved on", 1, RP_OUTCOME_PROGRESSING, { PLAIN (RP_ROLLOUT_MOVED_ON, 0) }, 1, TRUE,
-    RP_OUTCOME_SUPERSEDED, FALSE, "the pointer moved on" },
-  { "I1: healthy stays", 1, RP_OUTCOME_HEALTHY, { REPORT ("a", 5, RP_PHASE_FAILED) }, 1, FALSE, 0,
-    FALSE, NULL },
-  { "I1: healthy is not superseded", 1, RP_OUTCOME_HEALTHY, { PLAIN (RP_ROLLOUT_MOVED_ON, 0) }, 1,
-    FALSE, 0, FALSE, NULL },
-  { "I1: failed stays", 1, RP_OUTCOME_FAILED, { REPORT ("a", 5, RP_PHASE_CONFIRMED) }, 1, FALSE, 0,
-    FALSE, NULL },
-  { "declared anew, nobody confirmed", 1, RP_OUTCOME_PROGRESSING, { PLAIN (RP_ROLLOUT_DECLARED, 0) },
-    1, FALSE, 0, FALSE, NULL },
-  { "declared anew without targets is no success", 0, RP_OUTCOME_PROGRESSING,
-    { PLAIN (RP_ROLLOUT_DECLARED, 0) }, 1, FALSE, 0, FALSE, NULL },
+    3,
+    TRUE,
+    RP_OUTCOME_FAILED,
+    TRUE,
+    "waited for: a (preparing)" },
+  { "moved on",
+    1,
+    RP_OUTCOME_PROGRESSING,
+    { PLAIN (RP_ROLLOUT_MOVED_ON, 0) },
+    1,
+    TRUE,
+    RP_OUTCOME_SUPERSEDED,
+    FALSE,
+    "the pointer moved on" },
+  { "I1: healthy stays",
+    1,
+    RP_OUTCOME_HEALTHY,
+    { REPORT ("a", 5, RP_PHASE_FAILED) },
+    1,
+    FALSE,
+    0,
+    FALSE,
+    NULL },
+  { "I1: healthy is not superseded",
+    1,
+    RP_OUTCOME_HEALTHY,
+    { PLAIN (RP_ROLLOUT_MOVED_ON, 0) },
+    1,
+    FALSE,
+    0,
+    FALSE,
+    NULL },
+  { "I1: failed stays",
+    1,
+    RP_OUTCOME_FAILED,
+    { REPORT ("a", 5, RP_PHASE_CONFIRMED) },
+    1,
+    FALSE,
+    0,
+    FALSE,
+    NULL },
+  { "declared anew, nobody confirmed",
+    1,
+    RP_OUTCOME_PROGRESSING,
+    { PLAIN (RP_ROLLOUT_DECLARED, 0) },
+    1,
+    FALSE,
+    0,
+    FALSE,
+    NULL },
+  { "declared anew without targets is no success",
+    0,
+    RP_OUTCOME_PROGRESSING,
+    { PLAIN (RP_ROLLOUT_DECLARED, 0) },
+    1,
+    FALSE,
+    0,
+    FALSE,
+    NULL },
 };
 
 static void
@@ -135,7 +282,8 @@ test_table (void **unused)
 static void
 test_no_rollback_loop (void **unused)
 {
-  static const struct {
+  static const struct
+  {
     gboolean on_failure;
     gboolean is_rollback;
     gboolean before;
@@ -167,7 +315,8 @@ test_stale_reports (void **unused)
 {
   g_auto (RpRollout) state = make_state (1, RP_OUTCOME_PROGRESSING);
   const RpRolloutTarget *a = &g_array_index (state.targets, RpRolloutTarget, 0);
-  static const struct {
+  static const struct
+  {
     gint64 revision;
     gboolean takes;
   } table[] = { { 5, TRUE }, { 4, FALSE }, { 5, TRUE }, { 0, TRUE } };
@@ -198,8 +347,8 @@ static RpRolloutEvent
 random_event (GRand *rand, gint64 now)
 {
   static const char *const names[] = { "a", "b", "c", "z" };
-  RpRolloutEvent event = { .kind = (RpRolloutEventKind) g_rand_int_range (rand, 1, 5),
-                           .now_us = now };
+  RpRolloutEvent event
+      = { .kind = (RpRolloutEventKind) g_rand_int_range (rand, 1, 5), .now_us = now };
   if (event.kind == RP_ROLLOUT_MOVED_ON && g_rand_int_range (rand, 0, 8) != 0)
     event.kind = RP_ROLLOUT_REPORTED;
   event.target = names[g_rand_int_range (rand, 0, 4)];
@@ -275,8 +424,8 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (test_table),           cmocka_unit_test (test_no_rollback_loop),
-    cmocka_unit_test (test_stale_reports),   cmocka_unit_test (test_random_histories),
+    cmocka_unit_test (test_table),         cmocka_unit_test (test_no_rollback_loop),
+    cmocka_unit_test (test_stale_reports), cmocka_unit_test (test_random_histories),
     cmocka_unit_test (test_phase_names),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
