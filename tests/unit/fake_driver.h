@@ -68,6 +68,17 @@ fake_has (GHashTable *set, const RpDigest *digest)
   return has;
 }
 
+static guint
+fake_prepares (void)
+{
+  guint prepares;
+
+  g_mutex_lock (&fake.lock);
+  prepares = fake.prepares;
+  g_mutex_unlock (&fake.lock);
+  return prepares;
+}
+
 static gboolean
 fake_runs (const RpDigest *digest)
 {

@@ -446,13 +446,15 @@ static void
 test_undo_interrupts_a_slow_pull (void **data)
 {
   Host *host = *data;
+  guint prepares;
 
   run_three (host);
+  prepares = fake_prepares ();
   fake.hang_prepare = TRUE;
   start (host, TRUE, TRUE);
   rp_target_loop_take (host->loop, pointer_to (3, 3, 1, FALSE));
   rp_target_loop_take (host->loop, pointer_to (4, 4, 1, FALSE));
-  for (int i = 0; i < PATIENCE_MS && fake.prepares == 3; i++)
+  for (int i = 0; i < PATIENCE_MS && fake_prepares () == prepares; i++)
     g_usleep (1000);
   {
     RpUndoRequest request = { 0 };
