@@ -86,7 +86,8 @@ undo_run (RpCli *cli, char **args, GError **error)
   };
   if (options.to_revision < 0)
     {
-      g_set_error_literal (error, RP_ERROR, RP_ERROR_USAGE, "--to-revision: expected a number from 1");
+      g_set_error_literal (error, RP_ERROR, RP_ERROR_USAGE,
+                           "--to-revision: expected a number from 1");
       return FALSE;
     }
   gboolean ok = rp_agent_undo (&undo, &report, error);

@@ -1,8 +1,10 @@
-/* The client of the public API, /api/v1: the only way in which the command line reaches a server.
+/* The client of the public API, /api/v1: the only way in which the command line reaches a
+ * server.
  *
- * Every request carries who asks (REPOINT_ACTOR, or user@host).  Every POST that changes something
- * carries an idempotency key of its own and is sent again with the same key when the connection is lost, so that a lost answer
- * never means a second move.  All calls block; answers are the caller's to json_decref().
+ * Every request carries who asks (REPOINT_ACTOR, or user@host).  Every POST that changes
+ * something carries an idempotency key of its own and is sent again with the same key when the
+ * connection is lost, so that a lost answer never means a second move.  All calls block; answers
+ * are the caller's to json_decref().
  */
 #pragma once
 
@@ -27,11 +29,13 @@ char *rp_api_path (const char *first, ...) G_GNUC_NULL_TERMINATED;
 void rp_api_query (char **path, const char *name, const char *value);
 void rp_api_query_int (char **path, const char *name, gint64 value);
 
-/* Errors are the server's own with their code, or RP_ERROR_UNREACHABLE / RP_ERROR_TIMEOUT that say
- * where nobody answered and what to do.  `wait_ms` is what the server was asked to wait (long poll). */
+/* Errors are the server's own with their code, or RP_ERROR_UNREACHABLE / RP_ERROR_TIMEOUT that
+ * say where nobody answered and what to do.  `wait_ms` is what the server was asked to wait
+ * (long poll). */
 json_t *rp_api_get (RpApi *api, const char *path, gint64 wait_ms, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
-/* A list that comes in pages, newest first, as one answer {"<key>":[…]}: `limit` entries, 0 for all. */
+/* A list that comes in pages, newest first, as one answer {"<key>":[…]}: `limit` entries, 0 for
+ * all. */
 json_t *rp_api_get_pages (RpApi *api, const char *path, const char *key, gint64 limit,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A POST that changes nothing (a plan): sent once, as it is cheap to ask again. */

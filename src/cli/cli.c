@@ -15,8 +15,9 @@ static struct {
   gboolean version;
 } options;
 
-/* Texts are ARG_FILENAME throughout the verbs: GLib leaves those bytes alone, while ARG_STRING refuses
- * UTF-8 in the C locale that cron and CI run with. check_utf8() looks at all of them instead. */
+/* Texts are ARG_FILENAME throughout the verbs: GLib leaves those bytes alone, while ARG_STRING
+ * refuses UTF-8 in the C locale that cron and CI run with. check_utf8() looks at all of them
+ * instead. */
 static const GOptionEntry global_options[] = {
   { "server", 0, 0, G_OPTION_ARG_FILENAME, &options.server,
     "Server to talk to (or REPOINT_SERVER; default " DEFAULT_SERVER ")", "URL" },
@@ -165,7 +166,8 @@ check_utf8 (char **argv, GError **error)
   return TRUE;
 }
 
-/* `--wait` has a value only after `=`; GOption would take the next word: `--wait shop/production`. */
+/* `--wait` has a value only after `=`; GOption would take the next word: `--wait
+ * shop/production`. */
 static void
 guard_optional_values (char **argv)
 {
@@ -177,7 +179,8 @@ guard_optional_values (char **argv)
       }
 }
 
-/* Counts `argv` against `APP/ENV [RELEASE] [-- CMD...]`, so that the complaint names what is missing. */
+/* Counts `argv` against `APP/ENV [RELEASE] [-- CMD...]`, so that the complaint names what is
+ * missing. */
 static gboolean
 check_args (const RpVerb *verb, char **argv, char **command, GError **error)
 {
@@ -247,7 +250,8 @@ split_command (char **argv)
   return NULL;
 }
 
-/* The first word that is no option, and does not belong to one that takes a value before the verb. */
+/* The first word that is no option, and does not belong to one that takes a value before the
+ * verb. */
 static gboolean
 take_word (char ***argv, char **out_word)
 {

@@ -1,9 +1,9 @@
 /* The frame that every verb runs in: parsing, the connection, output and the exit status.
  *
- * A verb is a row of a table (main.c has the first level, a verb's own file its sub-verbs).  It gets its
- * positional arguments already counted, reads its options from statics that its GOptionEntry rows
- * fill, and returns FALSE with an error to fail; the frame prints the error and exits by the error
- * table.  One thread.
+ * A verb is a row of a table (main.c has the first level, a verb's own file its sub-verbs).  It
+ * gets its positional arguments already counted, reads its options from statics that its
+ * GOptionEntry rows fill, and returns FALSE with an error to fail; the frame prints the error
+ * and exits by the error table.  One thread.
  */
 #pragma once
 
@@ -57,7 +57,8 @@ gboolean rp_cli_parse_env (const char *text, char **out_app, char **out_env, GEr
 /* Prints the API's answer as it came: on lines of its own for a terminal, on one in a pipe. */
 void rp_cli_print_json (RpCli *cli, const json_t *value);
 
-/* A line about what is going on: on standard output, or on standard error when that carries JSON. */
+/* A line about what is going on: on standard output, or on standard error when that carries
+ * JSON. */
 void rp_cli_note (RpCli *cli, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
 /* Adds what to do next to an error that is set; it is printed as a line of its own. */

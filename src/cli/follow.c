@@ -43,7 +43,8 @@ print_progress (Follow *follow, const json_t *status)
       += rp_json_int (target, "revision") == follow->number
          && g_strcmp0 (rp_json_str (target, "state"), "confirmed") == 0;
   g_autofree char *text = g_strdup_printf (
-      "waiting: %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " targets confirmed, %" G_GINT64_FORMAT " s",
+      "waiting: %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " targets confirmed, %" G_GINT64_FORMAT
+      " s",
       confirmed, json_array_size (targets),
       (rp_clock_monotonic_us () - follow->started_us) / G_USEC_PER_SEC);
   wipe_progress (follow);
@@ -83,8 +84,8 @@ static json_t *
 get_revision (Follow *follow, gint64 number, GError **error)
 {
   g_autofree char *text = g_strdup_printf ("%" G_GINT64_FORMAT, number);
-  g_autofree char *path = rp_api_path ("apps", follow->app, "environments", follow->env, "revisions",
-                                       text, NULL);
+  g_autofree char *path = rp_api_path ("apps", follow->app, "environments", follow->env,
+                                       "revisions", text, NULL);
   return rp_api_get (follow->cli->api, path, 0, error);
 }
 
@@ -99,7 +100,8 @@ fail_rolled_back (Follow *follow, const json_t *revision, const char *why, GErro
   g_autofree char *back = rp_humane_revision (next);
   const char *actor = rp_json_str (next, "actor");
   g_set_error (error, RP_ERROR, by_itself ? RP_ERROR_ROLLED_BACK : RP_ERROR_UNHEALTHY,
-               "%s/%s: %s failed: %s; %s put %s in its place", follow->app, follow->env, failed, why,
+               "%s/%s: %s failed: %s; %s put %s in its place", follow->app, follow->env,
+               failed, why,
                by_itself ? "the environment went back by itself and" : actor, back);
   rp_cli_hint (error, "see `repoint rollout status %s/%s`", follow->app, follow->env);
   return FALSE;

@@ -6,9 +6,9 @@
 
 #define RP_FOLLOW_FOREVER (-1)
 
-/* Prints a line for every change, and on a terminal what is being waited for.  TRUE: revision `number`
- * became healthy.  Otherwise RP_ERROR_UNHEALTHY (it failed), RP_ERROR_ROLLED_BACK (and the environment went
- * back by itself), RP_ERROR_MOVED (somebody else moved the pointer before it was known), RP_ERROR_TIMEOUT
- * or RP_ERROR_UNREACHABLE (not known; the pointer has moved). */
+/* Prints a line for every change, and on a terminal what is being waited for.  TRUE: revision
+ * `number` became healthy.  Otherwise RP_ERROR_UNHEALTHY (it failed), RP_ERROR_ROLLED_BACK (and
+ * the environment went back by itself), RP_ERROR_MOVED (somebody else moved the pointer before
+ * it was known), RP_ERROR_TIMEOUT or RP_ERROR_UNREACHABLE (not known; the pointer has moved). */
 gboolean rp_follow (RpCli *cli, const char *app, const char *env, gint64 number, gint64 timeout_ms,
                     GError **error) G_GNUC_WARN_UNUSED_RESULT;

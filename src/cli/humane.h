@@ -1,5 +1,5 @@
-/* Facts as people read them: short digests, ages, sizes, and a release or a revision in a few words.
- * All results are g_free().  Inputs may be NULL where the API may have null.
+/* Facts as people read them: short digests, ages, sizes, and a release or a revision in a few
+ * words. All results are g_free().  Inputs may be NULL where the API may have null.
  */
 #pragma once
 

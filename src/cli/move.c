@@ -113,7 +113,8 @@ post_move (RpCli *cli, const Place *place, const json_t *plan, GError **error)
   if (expected < 0)
     expected = rp_json_int (plan, "expected_revision");
   g_autoptr (json_t) body = make_body (move);
-  /* What was shown is what is done: names that were resolved for the plan are not resolved again. */
+  /* What was shown is what is done: names that were resolved for the plan are not resolved
+   * again. */
   gint64 number = rp_json_int (json_object_get (plan, "release"), "number");
   if (move->release != NULL && number > 0)
     {

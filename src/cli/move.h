@@ -1,6 +1,6 @@
-/* The one way in which the command line moves a pointer: fetch the plan, show it, move by compare-and-set
- * from what the plan saw, wait for the outcome.  `deploy`, `promote` and `rollout undo` differ only in what
- * they ask for.
+/* The one way in which the command line moves a pointer: fetch the plan, show it, move by
+ * compare-and-set from what the plan saw, wait for the outcome.  `deploy`, `promote` and
+ * `rollout undo` differ only in what they ask for.
  */
 #pragma once
 

@@ -11,7 +11,8 @@ static struct {
 const GOptionEntry rp_plan_options[] = {
   { "undo", 0, 0, G_OPTION_ARG_NONE, &options.undo,
     "Going back to the last known good release (default without RELEASE)", NULL },
-  { "to-revision", 0, 0, G_OPTION_ARG_INT64, &options.to_revision, "Going back to revision N", "N" },
+  { "to-revision", 0, 0, G_OPTION_ARG_INT64, &options.to_revision,
+    "Going back to revision N", "N" },
   { "promote", 0, 0, G_OPTION_ARG_NONE, &options.promote,
     "Promoting from the environment before", NULL },
   { "from", 0, 0, G_OPTION_ARG_FILENAME, &options.promote_from, "Promoting from ENV", "ENV" },
@@ -31,7 +32,8 @@ rp_plan_run (RpCli *cli, char **args, GError **error)
     }
   if (options.to_revision < 0)
     {
-      g_set_error_literal (error, RP_ERROR, RP_ERROR_USAGE, "--to-revision: revisions count from 1");
+      g_set_error_literal (error, RP_ERROR, RP_ERROR_USAGE,
+                           "--to-revision: revisions count from 1");
       return FALSE;
     }
   RpMove move = { .where = args[0],

@@ -80,7 +80,8 @@ print_to (const RpTerm *out, const json_t *plan, const json_t *restored)
     {
       g_autofree char *ago = rp_humane_ago (rp_json_str (restored, "at"));
       g_autofree char *ran = rp_humane_duration (rp_json_int (restored, "ran_for_ms"));
-      text = g_strdup_printf ("%s   as revision %" G_GINT64_FORMAT ", which started %s and ran for %s",
+      text = g_strdup_printf ("%s   as revision %" G_GINT64_FORMAT
+                              ", which started %s and ran for %s",
                               release, rp_json_int (restored, "number"), ago, ran);
     }
   else

@@ -1,12 +1,15 @@
-/* A Plan for somebody who was woken up for it: from what to what, what comes back and what does not. */
+/* A Plan for somebody who was woken up for it: from what to what, what comes back and what does
+ * not. */
 #pragma once
 
 #include "base/json.h"
 #include "cli/cli.h"
 
-/* `restored`: the Revision that the plan goes back to, or NULL.  Brief leaves out what comes back as it was,
- * and the ways out of what is not blocked. To standard output, or to standard error when that carries JSON. */
+/* `restored`: the Revision that the plan goes back to, or NULL.  Brief leaves out what comes
+ * back as it was, and the ways out of what is not blocked. To standard output, or to standard
+ * error when that carries JSON. */
 void rp_plan_print (RpCli *cli, const json_t *plan, const json_t *restored, gboolean brief);
 
-/* TRUE unless the plan is blocked: RP_ERROR_BLOCKED with the first reason, its way out as the hint. */
+/* TRUE unless the plan is blocked: RP_ERROR_BLOCKED with the first reason, its way out as the
+ * hint. */
 gboolean rp_plan_check (const json_t *plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;

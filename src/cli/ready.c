@@ -144,7 +144,8 @@ collect_remarks (Remarks *remarks, const json_t *revision)
   json_array_foreach (json_object_get (json_object_get (revision, "bytes"), "problems"), i, problem)
   {
     g_autofree char *other = json_is_string (problem) ? NULL : rp_json_print (problem);
-    add_remark (remarks, number, "bytes", other != NULL ? other : json_string_value (problem), NULL);
+    add_remark (remarks, number, "bytes", other != NULL ? other : json_string_value (problem),
+                NULL);
   }
   json_array_foreach (json_object_get (revision, "items"), i, item)
   if (g_strcmp0 (rp_json_str (item, "state"), "restored") != 0)

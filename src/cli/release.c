@@ -20,7 +20,8 @@ create_run (RpCli *cli, char **args, GError **error)
     return FALSE;
   if (json_object_size (components) == 0)
     {
-      g_set_error_literal (error, RP_ERROR, RP_ERROR_USAGE, "missing option `--component NAME=REF`");
+      g_set_error_literal (error, RP_ERROR, RP_ERROR_USAGE,
+                           "missing option `--component NAME=REF`");
       return FALSE;
     }
   gboolean created = FALSE;
@@ -82,7 +83,8 @@ list_run (RpCli *cli, char **args, GError **error)
       = rp_table_new (">NUMBER|~VERSION|COMMIT|~BUILD|RECORDED|~COMPONENTS|~ACTOR");
   gsize i;
   json_t *release;
-  json_array_foreach (json_object_get (answer, "releases"), i, release) add_release (table, release);
+  json_array_foreach (json_object_get (answer, "releases"), i, release)
+      add_release (table, release);
   if (i == 0)
     rp_cli_note (cli, "%s has no releases yet", args[0]);
   else

@@ -30,10 +30,11 @@ extern RpReleaseOptions rp_release_options;
   { "source-repo", 0, 0, G_OPTION_ARG_FILENAME, &rp_release_options.source_repo,                   \
     "Source repository of the commit", "URL" }
 
-/* Reads --component options: {"web":"1.2"}. RP_ERROR_USAGE for one that is no NAME=REF or is given twice. */
+/* Reads --component options: {"web":"1.2"}. RP_ERROR_USAGE for one that is no NAME=REF or is
+ * given twice. */
 json_t *rp_release_components (GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Records a release of `app` out of the options and `components` (NAME → REF); *out_created is FALSE if it had
- * been recorded before. */
+/* Records a release of `app` out of the options and `components` (NAME → REF); *out_created is
+ * FALSE if it had been recorded before. */
 json_t *rp_release_post (RpCli *cli, const char *app, json_t *components, gboolean *out_created,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;

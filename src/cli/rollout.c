@@ -158,7 +158,8 @@ print_revision (RpCli *cli, const json_t *revision)
   {
     g_autofree char *text
         = g_strdup_printf ("%s %s@%s", rp_json_str (component, "name"),
-                           rp_json_str (component, "repository"), rp_json_str (component, "digest"));
+                           rp_json_str (component, "repository"),
+                           rp_json_str (component, "digest"));
     print_fact (cli, "component", text);
   }
 }

@@ -14,7 +14,8 @@ static struct {
 
 const GOptionEntry rp_serve_options[] = {
   { "data", 0, 0, G_OPTION_ARG_FILENAME, &options.data,
-    "Data directory, made where it is missing (or REPOINT_DATA; default ./" DEFAULT_DATA ")", "DIR" },
+    "Data directory, made where it is missing (or REPOINT_DATA; default ./" DEFAULT_DATA ")",
+    "DIR" },
   { "listen", 0, 0, G_OPTION_ARG_FILENAME, &options.listen,
     "Address to listen on; port 0: any free one (default " RP_SERVER_LISTEN_DEFAULT ")",
     "HOST:PORT" },

@@ -1,5 +1,5 @@
-/* Aligned tables for people.  On a terminal the flexible columns give way until a row fits its width (what is
- * cut ends in `...`); in a pipe nothing is ever cut.
+/* Aligned tables for people.  On a terminal the flexible columns give way until a row fits its
+ * width (what is cut ends in `...`); in a pipe nothing is ever cut.
  */
 #pragma once
 
@@ -7,8 +7,8 @@
 
 typedef struct RpTable RpTable;
 
-/* `columns`: headings separated by `|`; a leading `>` aligns to the right, a leading `~` makes a column
- * flexible: `>REVISION|KIND|~CAUSE`. */
+/* `columns`: headings separated by `|`; a leading `>` aligns to the right, a leading `~` makes a
+ * column flexible: `>REVISION|KIND|~CAUSE`. */
 RpTable *rp_table_new (const char *columns);
 void rp_table_free (RpTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpTable, rp_table_free)

@@ -1,5 +1,5 @@
-/* What an output stream can show: its width, and colours where a person looks on and NO_COLOR does not
- * forbid them.
+/* What an output stream can show: its width, and colours where a person looks on and NO_COLOR
+ * does not forbid them.
  */
 #pragma once
 
@@ -19,12 +19,12 @@ typedef struct {
 
 void rp_term_init (RpTerm *term, FILE *stream);
 
-/* Writes `text`, which may come from anywhere: control characters become `?`, so that nothing can drive the
- * terminal. */
+/* Writes `text`, which may come from anywhere: control characters become `?`, so that nothing
+ * can drive the terminal. */
 void rp_term_text (const RpTerm *term, RpStyle style, const char *text);
 
-/* Writes `text` from column `column` on, broken between words where the terminal ends and indented to `column` there;
- * ends the line. In a pipe it is one line. */
+/* Writes `text` from column `column` on, broken between words where the terminal ends and
+ * indented to `column` there; ends the line. In a pipe it is one line. */
 void rp_term_paragraph (const RpTerm *term, int column, const char *text);
 
 /* A copy without control characters. g_free(). */

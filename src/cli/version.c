@@ -25,7 +25,8 @@ rp_version_run (RpCli *cli, char **args, GError **error)
     rp_cli_note (cli, "server   %s does not answer", rp_api_base_url (api));
   else
     {
-      rp_cli_note (cli, "server   %s at %s", rp_json_str (answer, "version"), rp_api_base_url (api));
+      rp_cli_note (cli, "server   %s at %s", rp_json_str (answer, "version"),
+                   rp_api_base_url (api));
       rp_cli_note (cli, "ledger   %" G_GINT64_FORMAT ":%s", rp_json_int (ledger, "seq"),
                    rp_json_str (ledger, "hash"));
     }
