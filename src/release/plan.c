@@ -94,7 +94,7 @@ add_component_item (const RpReleaseComponent *component, const RpVerifyReport *r
   g_autoptr (GString) problems = g_string_new (NULL);
   for (guint i = 0; i < report->problems->len; i++)
     g_string_append_printf (problems, "%s%s", i == 0 ? "" : "; ",
-                            (const char *)report->problems->pdata[i]);
+                            (const char *) report->problems->pdata[i]);
   rp_plan_add_item (
       items, subject, RP_ITEM_BLOCKED,
       g_strdup_printf ("%s@%s is not whole: %s", component->repository, digest, problems->str),

@@ -123,7 +123,7 @@ set_text (json_t *object, const char *key, const char *text)
 static int
 compare_strings (const void *a, const void *b)
 {
-  return strcmp (*(const char *const *)a, *(const char *const *)b);
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
 
 /* Sorted and each once, so that the same set reads the same. */

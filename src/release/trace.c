@@ -189,8 +189,8 @@ load_targets (RpTxn *txn, RpTrace *trace, const char *root, GError **error)
 static int
 compare_revisions (gconstpointer a, gconstpointer b)
 {
-  const RpRevision *x = *(const RpRevision *const *)a;
-  const RpRevision *y = *(const RpRevision *const *)b;
+  const RpRevision *x = *(const RpRevision *const *) a;
+  const RpRevision *y = *(const RpRevision *const *) b;
   return (x->seq < y->seq) - (x->seq > y->seq);
 }
 
