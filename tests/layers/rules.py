@@ -187,11 +187,12 @@ def verbs_of(told):
 
 def rollback_rows(document, tests):
     """`document`: docs/rollbacks.md; `tests`: {path: text}. A row is proven by a test that carries its
-    id in its name (test_R11_… or r11_…), or it says `not yet`; never both, never neither."""
+    id in its name (test_R11_…, r11_…, test_R11_R12_…), or it says `not yet`; never both, never neither."""
     proof = {}
     for path, text in tests.items():
-        for name in re.findall(r"\b(?:test_)?[rR](\d\d)_\w+", text):
-            proof.setdefault("R" + name, set()).add(path)
+        for name in re.findall(r"\b(?:test_)?((?:[rR]\d\d_)+)\w", text):
+            for row in re.findall(r"\d\d", name):
+                proof.setdefault("R" + row, set()).add(path)
     out, rows = [], set()
     for number, line in enumerate(document.splitlines(), 1):
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]

@@ -246,6 +246,9 @@ def test_rollback_rows_pass_what_is_right():
     tests = {"tests/system/test_undo.py": "def test_R11_twice(): pass"}
     assert rules.rollback_rows(ROW % "[test](../tests/system/test_undo.py)", tests) == []
     assert rules.rollback_rows(ROW % "not yet", {}) == []
+    both = {"tests/crash/test_x.py": "def test_R11_R12_both(): pass"}
+    rows = ROW % "`tests/crash/test_x.py`"
+    assert rules.rollback_rows(rows + rows.replace("R11", "R12"), both) == []
 
 
 @pytest.mark.parametrize("text", ["see /work/x", "in ../shared/STYLE.md", "/* TODO later */", "fixes issue #2"])

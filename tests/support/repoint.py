@@ -124,9 +124,11 @@ class Process:
         return self
 
     def _up(self):
-        if self.process.poll() is not None:
-            raise AssertionError(f"{self.name} ended at its start with status "
-                                 f"{self.process.returncode}:\n{self.log_text()[-4000:]}")
+        status = self.process.poll()
+        if status is not None:
+            self.process = None
+            raise AssertionError(f"{self.name} ended at its start with status {status}:\n"
+                                 f"{self.log_text()[-4000:]}")
         return self.ready()
 
     def stop(self, timeout=20):
