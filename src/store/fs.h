@@ -14,13 +14,18 @@ typedef struct {
 int rp_fs_move (int from_dir, const char *from, int to_dir, const char *to);
 
 RpStaging *rp_fs_staging_open (RpStore *store, const char *name, gboolean create,
-                               guint64 *out_size, GError **error);
+                               guint64 *out_size, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_fs_staging_append (RpStore *store, RpStaging *staging, guint64 offset,
-                               const void *data, gsize size, GError **error);
+                               const void *data, gsize size, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 int rp_fs_staging_fd (RpStore *store, RpStaging *staging, GError **error);
 gboolean rp_fs_staging_publish (RpStore *store, RpStaging *staging, guint64 size,
-                                const RpDigest *digest, GError **error);
-gboolean rp_fs_staging_drop (RpStore *store, RpStaging *staging, GError **error);
+                                const RpDigest *digest, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_fs_staging_drop (RpStore *store, RpStaging *staging, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 void rp_fs_staging_close (RpStore *store, RpStaging *staging);
 gboolean rp_fs_staging_each (RpStore *store, RpStagingVisit visit, gpointer user_data,
-                             GError **error);
+                             GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
