@@ -596,6 +596,13 @@ rp_http_sweep (RpHttp *http)
 }
 
 guint
+rp_http_receiving (RpHttp *http)
+{
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&http->lock);
+  return g_hash_table_size (http->receiving);
+}
+
+guint
 rp_http_in_flight (const RpHttp *http)
 {
   return (guint) g_atomic_int_get (&((RpHttp *) http)->in_flight);

@@ -17,6 +17,7 @@ void rp_http_quiesce (RpHttp *http);
 void rp_http_sweep (RpHttp *http);
 /* Requests that have begun and are not over. */
 guint rp_http_in_flight (const RpHttp *http);
+guint rp_http_receiving (RpHttp *http); /* those with a streamed body on its way */
 /* Ends the loops and drops the connections that are left. No worker may have a request any more. */
 void rp_http_stop (RpHttp *http);
 

@@ -7,7 +7,6 @@
 #include "server/metrics.h"
 #include "server/router.h"
 #include "server/server.h"
-#include "server/sessions.h"
 #include "server/waiters.h"
 #include "server/workers.h"
 
@@ -17,7 +16,6 @@ struct RpServer {
   RpServices services;
   RpRouter *router;
   RpMetrics *metrics;
-  RpSessions *sessions;
   RpManifestCache *manifests;
   RpWorkers *writers; /* what writes: short, and better together (group commit) */
   RpWorkers *slow;    /* what hashes or waits: must not keep writers waiting */

@@ -45,7 +45,6 @@ tick (RpServer *server)
 
   if (!rp_engine_tick (server->services.engine, rp_clock_now_us (), &error))
     rp_log_error ("server", "time could not be kept: %s", error->message);
-  rp_sessions_expire (server->sessions);
   rp_http_sweep (server->http);
 }
 
@@ -155,7 +154,6 @@ start_serving (RpServer *server, const RpServerOptions *options, GError **error)
   server->url = g_strdup_printf ("http://%s:%u", listener.host, listener.port);
   server->router = rp_router_new (tables);
   server->metrics = rp_metrics_new (server->router);
-  server->sessions = rp_sessions_new (server->services.store);
   server->manifests = rp_manifest_cache_new ();
   server->writers = rp_workers_new (
       "writer", options->workers > 0 ? options->workers : WRITERS_DEFAULT, rp_http_work);
@@ -243,7 +241,6 @@ rp_server_close (RpServer *server)
   rp_workers_free (server->slow);
   rp_workers_free (server->writers);
   rp_manifest_cache_free (server->manifests);
-  rp_sessions_free (server->sessions);
   rp_metrics_free (server->metrics);
   rp_router_free (server->router);
   rp_engine_free (server->services.engine);

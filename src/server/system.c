@@ -103,8 +103,8 @@ handle_metrics (RpRequest *request, GError **error)
                rp_http_in_flight (server->http));
   print_gauge (out, "repoint_http_waiting", "Long polls that wait for news.",
                rp_waiters_count (server->waiters));
-  print_gauge (out, "repoint_uploads_open", "Uploads kept open between two requests.",
-               rp_sessions_count (server->sessions));
+  print_gauge (out, "repoint_uploads_receiving", "Uploads whose bytes are coming in.",
+               rp_http_receiving (server->http));
   print_gauge (out, "repoint_blobs", "Blobs in the store, counted once a minute.", count.blobs);
   print_gauge (out, "repoint_blob_bytes", "Bytes of blobs in the store, counted once a minute.",
                count.size_bytes);

@@ -2,13 +2,11 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "server/parts.h"
 #include "server/range.h"
 #include "server/v2.h"
 
 /* An upload in the hands of one request. */
 typedef struct {
-  RpSessions *sessions;
   char *repository;
   RpUpload *upload;
   gboolean has_range;
@@ -23,14 +21,10 @@ free_transfer (gpointer data)
   Transfer *transfer = data;
   g_autoptr (GError) error = NULL;
 
-  if (transfer->upload != NULL && !transfer->temporary)
-    rp_sessions_put (transfer->sessions, transfer->repository, transfer->upload);
-  else if (transfer->upload != NULL)
-    {
-      if (!rp_upload_cancel (transfer->upload, &error))
-        rp_log_warning ("upload", "%s", error->message);
-      rp_upload_close (transfer->upload);
-    }
+  if (transfer->upload != NULL && transfer->temporary
+      && !rp_upload_cancel (transfer->upload, &error))
+    rp_log_warning ("upload", "%s", error->message);
+  rp_upload_close (transfer->upload);
   g_free (transfer->repository);
   g_free (transfer);
 }
@@ -54,7 +48,6 @@ attach_transfer (RpRequest *request, const char *repository, RpUpload *upload)
 {
   Transfer *transfer = g_new0 (Transfer, 1);
 
-  transfer->sessions = rp_request_server (request)->sessions;
   transfer->repository = g_strdup (repository);
   transfer->upload = upload;
   rp_request_set_sink (request, append_piece, transfer, free_transfer);
@@ -173,6 +166,13 @@ rp_v2_upload_post (RpRequest *request, GError **error)
 
 /* ---- the session ---- */
 
+static RpUpload *
+open_upload (const RpRequest *request, const char *repository, GError **error)
+{
+  return rp_upload_open (rp_request_services (request)->store, repository,
+                         rp_request_param (request, "id"), error);
+}
+
 /* Out of order or of another length than it says: refused before a byte of it is taken, the upload
  * as it was. */
 static gboolean
@@ -210,8 +210,7 @@ rp_v2_upload_begin (RpRequest *request, GError **error)
 
   if (repository == NULL)
     return FALSE;
-  upload = rp_sessions_take (rp_request_server (request)->sessions, repository,
-                             rp_request_param (request, "id"), error);
+  upload = open_upload (request, repository, error);
   if (upload == NULL)
     return FALSE;
   return check_range (request, attach_transfer (request, repository, upload), error);
@@ -262,17 +261,15 @@ rp_v2_upload_put (RpRequest *request, GError **error)
 gboolean
 rp_v2_upload_get (RpRequest *request, GError **error)
 {
-  RpSessions *sessions = rp_request_server (request)->sessions;
   const char *repository = rp_v2_repository (request, error);
-  RpUpload *upload;
+  g_autoptr (RpUpload) upload = NULL;
 
   if (repository == NULL)
     return FALSE;
-  upload = rp_sessions_take (sessions, repository, rp_request_param (request, "id"), error);
+  upload = open_upload (request, repository, error);
   if (upload == NULL)
     return FALSE;
   describe_upload (request, repository, upload);
-  rp_sessions_put (sessions, repository, upload);
   rp_respond_empty (request, 204);
   return TRUE;
 }
@@ -285,8 +282,7 @@ rp_v2_upload_delete (RpRequest *request, GError **error)
 
   if (repository == NULL)
     return FALSE;
-  upload = rp_sessions_take (rp_request_server (request)->sessions, repository,
-                             rp_request_param (request, "id"), error);
+  upload = open_upload (request, repository, error);
   if (upload == NULL || !rp_upload_cancel (upload, error))
     return FALSE;
   rp_respond_empty (request, 204);
