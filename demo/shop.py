@@ -22,8 +22,10 @@ START = """#!/bin/sh
 here=${0%%/*}
 exec "$here/bin/busybox" httpd -f -p "${PORT:-%d}" -h "$here/www"
 """ % PORT
+# As process 1 of a container busybox httpd ignores SIGTERM: it says so, rather than make each stop wait.
 CONTAINERFILE = """FROM scratch
 COPY app /
+STOPSIGNAL SIGKILL
 ENTRYPOINT ["/bin/busybox", "httpd", "-f", "-p", "%d", "-h", "/www"]
 """ % PORT
 

@@ -10,6 +10,8 @@ from world import TOP, free_port, podman
 
 def engine_or_why_not(world):
     """(started engine, None), or (None, the reason)."""
+    if os.environ.get("DEMO_TARGETS") == "dir":
+        return None, "DEMO_TARGETS=dir asks for directories"
     works, why = podman.available()
     if not works:
         return None, why
@@ -46,16 +48,25 @@ class Targets:
         return {"http": f"http://127.0.0.1:{self.ports[environment]}/healthz", "timeout": "2s"}
 
     def say_how_to_look_around(self):
+        stop = self.write_stop()
         story.chapter("+", "Left running (KEEP=1)")
         story.say(f"export REPOINT_SERVER={self.world.server}\n"
                   f"curl {self.production}/        # what production answers\n"
                   f"{self.world.binary} rollout history shop/production\n"
-                  "to stop it: kill " + " ".join(str(p.pid) for _, p in self.world.processes)
-                  + f"; then remove {self.world.dir}")
-        self.say_more()
+                  f"logs and data: {self.world.dir}\n"
+                  f"sh {stop}        # stops all of it and removes it")
 
-    def say_more(self):
-        pass
+    def write_stop(self):
+        path = self.world.path("stop")
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\n# Stops what the demo left running, and removes it.\n")
+            file.write("kill " + " ".join(str(p.pid) for _, p in self.world.processes) + "\n")
+            file.write("\n".join([*self.stop_commands(), f"chmod -R u+w {self.world.dir}",
+                                  f"rm -rf {self.world.dir}"]) + "\n")
+        return path
+
+    def stop_commands(self):
+        return []
 
 
 class ContainerTargets(Targets):
@@ -87,8 +98,15 @@ class ContainerTargets(Targets):
         digests = json.loads(self.engine.run("image", "inspect", image).stdout)[0]["RepoDigests"]
         return digests[0].split("@")[1]
 
-    def say_more(self):
-        story.say(f"the engine's socket is {self.engine.socket}; its files are in {self.engine.dir}")
+    def stop_commands(self):
+        engine = self.engine
+        settings = " ".join(f"{key}={value}" for key, value in engine.env.items()
+                            if key.startswith("CONTAINERS_"))
+        return [f"env {settings} {' '.join(engine.command)} rm --all --force --time 0 >/dev/null",
+                f"kill {engine.process.pid}",
+                f"grep -o '{engine.dir}/[^ ]*' /proc/self/mounts | sort -r | xargs -r umount -l",
+                f"ip link delete {engine.bridge} 2>/dev/null",
+                f"rm -rf {engine.dir}"]
 
 
 class DirTargets(Targets):
@@ -117,3 +135,6 @@ class DirTargets(Targets):
         """By the directory that the link leads to, not by what repoint says."""
         link = os.path.realpath(self.world.path("srv-production", "current"))
         return os.path.basename(link).replace("-", ":", 1)
+
+    def stop_commands(self):
+        return [f"kill $(cat {self.world.path('srv-*.pid')}) 2>/dev/null"]
