@@ -123,7 +123,7 @@ class DirTargets(Targets):
         restart = self.world.path(f"restart-{environment}")
         with open(restart, "w") as file:
             file.write(f"#!/bin/sh\n[ -f {root}.pid ] && kill $(cat {root}.pid) 2>/dev/null\n"
-                       f"while [ -f {root}.pid ] && kill -0 $(cat {root}.pid) 2>/dev/null; "
+                       f"while [ -e /proc/$(cat {root}.pid 2>/dev/null)/exe ]; "
                        "do sleep 0.02; done\n"
                        f"PORT={self.ports[environment]} setsid {root}/current/start "
                        f">/dev/null 2>&1 </dev/null &\necho $! > {root}.pid\n")
