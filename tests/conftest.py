@@ -38,6 +38,8 @@ def started(tmp_path, no_findings):
             process.stop()
         except AssertionError as problem:
             problems.append(str(problem))
+    if problems:  # pytest shows one error of a test's end: this one says all
+        problems += repoint.findings(tmp_path)
     assert not problems, "\n".join(problems)
 
 
