@@ -18,7 +18,16 @@ static const ErrorRow rows[RP_ERROR_N_CODES] = {
 #undef X
 };
 
-G_DEFINE_QUARK (rp-error-quark, rp_error)
+/* Not G_DEFINE_QUARK: threads that fail first at once would race for its variable. */
+GQuark
+rp_error_quark (void)
+{
+  static gsize quark;
+
+  if (g_once_init_enter (&quark))
+    g_once_init_leave (&quark, g_quark_from_static_string ("rp-error-quark"));
+  return (GQuark) quark;
+}
 
 static const ErrorRow *
 row_of (const GError *error)
