@@ -145,3 +145,14 @@ rp_humane_state_style (const char *state)
   };
   return find_style (styles, state);
 }
+
+char *
+rp_humane_list (const json_t *names)
+{
+  GString *text = g_string_new (NULL);
+  gsize i;
+  json_t *name;
+  json_array_foreach (names, i, name)
+      g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", json_string_value (name));
+  return g_string_free (text, FALSE);
+}

@@ -16,6 +16,8 @@ char *rp_humane_duration (gint64 ms);        /* `12 min` */
 char *rp_humane_ago (const char *at);        /* `12 min ago`, of an RFC 3339 time */
 char *rp_humane_verified (const char *at);   /* `verified 3 min ago`, `never verified` */
 
+char *rp_humane_list (const json_t *names);  /* `web-1, web-2`, of an array of strings */
+
 /* `revision 7 (1.2.0)` of a Revision. */
 char *rp_humane_revision (const json_t *revision);
 

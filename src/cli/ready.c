@@ -67,17 +67,6 @@ collect (RpCli *cli, const char *where, GError **error)
   return g_steal_pointer (&all);
 }
 
-static char *
-join (const json_t *names)
-{
-  GString *text = g_string_new (NULL);
-  gsize i;
-  json_t *name;
-  json_array_foreach (names, i, name)
-      g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", json_string_value (name));
-  return g_string_free (text, FALSE);
-}
-
 static const char *
 mark (const json_t *revision)
 {
@@ -100,8 +89,8 @@ add_revision (RpTable *table, const json_t *revision)
   rp_table_take (table, RP_STYLE_PLAIN, rp_humane_size (rp_json_int (bytes, "size_bytes")));
   rp_table_take (table, RP_STYLE_PLAIN,
                  verified_at != NULL ? rp_humane_ago (verified_at) : g_strdup ("never"));
-  rp_table_take (table, RP_STYLE_PLAIN, join (json_object_get (revision, "local_on")));
-  rp_table_take (table, RP_STYLE_PLAIN, join (json_object_get (revision, "not_local_on")));
+  rp_table_take (table, RP_STYLE_PLAIN, rp_humane_list (json_object_get (revision, "local_on")));
+  rp_table_take (table, RP_STYLE_PLAIN, rp_humane_list (json_object_get (revision, "not_local_on")));
 }
 
 /* What is to be said of revisions, each text once with all the revisions that it holds for. */

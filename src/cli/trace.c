@@ -4,17 +4,6 @@
 
 const GOptionEntry rp_trace_options[] = { G_OPTION_ENTRY_NULL };
 
-static char *
-join (const json_t *names)
-{
-  GString *text = g_string_new (NULL);
-  gsize i;
-  json_t *name;
-  json_array_foreach (names, i, name)
-      g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", json_string_value (name));
-  return g_string_free (text, FALSE);
-}
-
 /* Prints the table under `title`, or that there is nothing. */
 static void
 finish (RpCli *cli, const char *title, RpTable *table, gsize n_rows)
@@ -37,7 +26,7 @@ print_where (RpCli *cli, const json_t *where)
     rp_table_add (table, RP_STYLE_PLAIN, rp_json_str (place, "repository"));
     rp_table_add (table, RP_STYLE_PLAIN, rp_json_str (place, "media_type"));
     rp_table_take (table, RP_STYLE_PLAIN, rp_humane_size (rp_json_int (place, "size")));
-    rp_table_take (table, RP_STYLE_PLAIN, join (json_object_get (place, "tags")));
+    rp_table_take (table, RP_STYLE_PLAIN, rp_humane_list (json_object_get (place, "tags")));
     rp_table_take (table, RP_STYLE_PLAIN, rp_humane_ago (rp_json_str (place, "at")));
   }
   finish (cli, "where it lies", table, i);
