@@ -7,7 +7,6 @@ there afterwards, and the pointer names the old or the new revision (promises 3 
 
 import errno
 import itertools
-import os
 
 import pytest
 
@@ -15,7 +14,13 @@ from promises import Witness, check_leftovers
 from support.cutsync import BOTH, KILL, Cut
 
 STEPS_AT_LEAST = 20  # fewer would mean that the cutter does not see the server
-EVERY = int(os.environ.get("REPOINT_CRASH_EVERY", "1"))  # sanitizer builds try each EVERY-th step
+WORK_HAS = 100       # steps, about: with fewer crash points than that, each second or fifth … is cut
+
+
+@pytest.fixture
+def every(crash_points):
+    """The distance between the steps that are cut: 1 in `make check`, more under sanitizers."""
+    return max(1, WORK_HAS // crash_points)
 
 
 def work_with_cut(server, witness, cut, at, how):
@@ -34,10 +39,10 @@ def still_right_after_restart(server, witness):
     witness.check(server, everything=True)
 
 
-def test_R25_killed_at_every_step(start_server, tmp_path):
+def test_R25_killed_at_every_step(start_server, tmp_path, every):
     cut = Cut(tmp_path / "cut", which=BOTH)
     server = start_server(env=cut.env)
-    for at in itertools.count(1, EVERY):
+    for at in itertools.count(1, every):
         witness = Witness(f"shop{at}")
         reached = work_with_cut(server, witness, cut, at, KILL)
         assert not witness.refusals, witness.refusals
@@ -50,11 +55,11 @@ def test_R25_killed_at_every_step(start_server, tmp_path):
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC], ids=errno.errorcode.get)
-def test_R20_the_disk_fails_at_every_step(code, start_server, tmp_path):
+def test_R20_the_disk_fails_at_every_step(code, start_server, tmp_path, every):
     cut = Cut(tmp_path / "cut", which=BOTH)
     server = start_server(env=cut.env)
     told = 0
-    for at in itertools.count(1, EVERY):
+    for at in itertools.count(1, every):
         witness = Witness(f"shop{at}")
         reached = work_with_cut(server, witness, cut, at, code)
         told += bool(witness.refusals)
@@ -64,6 +69,6 @@ def test_R20_the_disk_fails_at_every_step(code, start_server, tmp_path):
         if not reached:
             break
     # A few steps only clean up, and may fail in silence; most must be heard of.
-    assert told > at / EVERY / 2, f"{told} refusals for {at} failing steps"
+    assert told > at / every / 2, f"{told} refusals for {at} failing steps"
     server.api("POST", "/ledger/verify", {})
     check_leftovers(server)
