@@ -565,7 +565,8 @@ static void
 dir_probes (void **state)
 {
   Fixture *fixture = *state;
-  registry_set (fixture->registry, "/health", "text/plain", g_bytes_new_static ("all is well", 11));
+  g_autoptr (GBytes) well = g_bytes_new_static ("all is well", 11);
+  registry_set (fixture->registry, "/health", "text/plain", well);
   g_autofree char *url = g_strconcat (fixture->registry->url, "/health", NULL);
   static const struct {
     const char *probe, *says; /* %s: the URL; NULL: healthy */
