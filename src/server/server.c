@@ -224,7 +224,8 @@ stop_serving (RpServer *server)
   rp_workers_stop (server->slow);
   while (rp_waiters_count (server->waiters) > 0)
     g_usleep (1000);
-  rp_http_stop (g_steal_pointer (&server->http));
+  rp_http_stop (server->http); /* its last requests still ask the server for it */
+  server->http = NULL;
 }
 
 void
