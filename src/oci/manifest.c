@@ -28,6 +28,9 @@ descriptor_free (gpointer data)
   g_free (descriptor->media_type);
   g_free (descriptor->platform);
   g_free (descriptor->title);
+  g_free (descriptor->reference_type);
+  g_free (descriptor->reference_digest);
+  g_free (descriptor->predicate_type);
   g_free (descriptor);
 }
 
@@ -144,10 +147,15 @@ fill_descriptor (const json_t *object, const char *where, RpDescriptor *out, GEr
   out->size_bytes = (guint64)size;
   out->media_type = g_strdup (media_type);
   out->foreign = is_foreign (media_type);
-  return check_data (object, where, out, error)
-         && parse_platform (object, where, &out->platform, error)
-         && object_or_absent (object, "annotations", where, &annotations, error)
-         && copy_string (annotations, "org.opencontainers.image.title", where, &out->title, error);
+  if (!check_data (object, where, out, error)
+      || !parse_platform (object, where, &out->platform, error)
+      || !object_or_absent (object, "annotations", where, &annotations, error)
+      || !copy_string (annotations, "org.opencontainers.image.title", where, &out->title, error))
+    return FALSE;
+  out->reference_type = g_strdup (rp_json_str (annotations, "vnd.docker.reference.type"));
+  out->reference_digest = g_strdup (rp_json_str (annotations, "vnd.docker.reference.digest"));
+  out->predicate_type = g_strdup (rp_json_str (annotations, "in-toto.io/predicate-type"));
+  return TRUE;
 }
 
 static gboolean

@@ -25,6 +25,9 @@ typedef struct {
   guint64 size_bytes;
   char *platform;       /* `linux/arm64/v8`, or NULL */
   char *title;          /* org.opencontainers.image.title, or NULL */
+  char *reference_type;   /* BuildKit's vnd.docker.reference.type, or NULL */
+  char *reference_digest; /* and .digest: what an attestation is about, unchecked, or NULL */
+  char *predicate_type;   /* in-toto.io/predicate-type, or NULL */
   gboolean foreign;     /* non-distributable layer, whose bytes may be elsewhere */
 } RpDescriptor;
 
