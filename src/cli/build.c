@@ -144,6 +144,7 @@ run_command (RpCli *cli, const json_t *app, const char *tag, const json_t *compo
 static void
 print_release (RpCli *cli, const json_t *release)
 {
+  rp_release_warn (release);
   if (cli->json)
     rp_cli_print_json (cli, release);
   else

@@ -30,6 +30,7 @@ create_run (RpCli *cli, char **args, GError **error)
     return FALSE;
   if (!created)
     fprintf (stderr, "already recorded; nothing was changed\n");
+  rp_release_warn (release);
   if (cli->json)
     rp_cli_print_json (cli, release);
   else

@@ -17,6 +17,33 @@ print_fact (RpCli *cli, const char *name, const char *text)
   fputc ('\n', cli->out.stream);
 }
 
+/* `commit 0123… by slsa-v1/configSource of web, unsigned (sha256:…)`. */
+static void
+print_provenance (RpCli *cli, const json_t *release)
+{
+  gsize i;
+  json_t *one;
+  json_array_foreach (json_object_get (release, "provenance"), i, one)
+  {
+    const char *component = rp_json_str (one, "component");
+    g_autofree char *digest
+        = component == NULL ? NULL : rp_humane_digest (rp_json_str (one, "digest"));
+    g_autofree char *who
+        = component == NULL
+              ? g_strdup ("the caller")
+              : g_strdup_printf ("%s of %s, %s (%s)", rp_json_str (one, "source"), component,
+                                 g_strcmp0 (rp_json_str (one, "signed"), "unsigned") == 0
+                                     ? "unsigned"
+                                     : "signature unverified",
+                                 digest);
+    g_autofree char *text = g_strdup_printf ("%s %s by %s", rp_json_str (one, "field"),
+                                             rp_json_str (one, "value"), who);
+    print_fact (cli, "from", text);
+  }
+  json_array_foreach (json_object_get (release, "disagreements"), i, one)
+      print_fact (cli, "disputed", json_string_value (one));
+}
+
 void
 rp_release_print (RpCli *cli, const json_t *release)
 {
@@ -41,6 +68,19 @@ rp_release_print (RpCli *cli, const json_t *release)
         "%s = %s@%s, %s", rp_json_str (component, "name"), rp_json_str (component, "repository"),
         rp_json_str (component, "digest"), size);
     print_fact (cli, "component", text);
+  }
+  print_provenance (cli, release);
+}
+
+void
+rp_release_warn (const json_t *release)
+{
+  gsize i;
+  json_t *line;
+  json_array_foreach (json_object_get (release, "disagreements"), i, line)
+  {
+    g_autofree char *text = rp_term_clean (json_string_value (line));
+    fprintf (stderr, "warning: %s\n", text);
   }
 }
 

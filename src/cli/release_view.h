@@ -4,6 +4,8 @@
 #include "cli/cli.h"
 
 void rp_release_print (RpCli *cli, const json_t *release);
+/* What sources of the release disagree about, on standard error. */
+void rp_release_warn (const json_t *release);
 
 /* Options that describe where a release comes from, and its components. */
 typedef struct {

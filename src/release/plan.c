@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "release/engine_priv.h"
+#include "release/provenance.h"
 #include "release/target_view.h"
 
 const char *
@@ -230,6 +231,19 @@ rp_plan_add_unknowns (const char *app, gboolean going_back, GPtrArray *items)
                       unknowns[i].way_out);
 }
 
+static void
+add_provenance_item (const RpRelease *release, GPtrArray *items)
+{
+  gboolean known = FALSE;
+  char *text = rp_provenance_summary (release, &known);
+  rp_plan_add_item (items, "provenance", known ? RP_ITEM_RESTORED : RP_ITEM_UNKNOWN, text,
+                    known ? NULL
+                    : release->disagreements->len > 0
+                        ? "find out how it was built; `repoint release show` lists who says what"
+                        : "have the builder attest it: `docker buildx build --provenance`, or label"
+                          " org.opencontainers.image.revision");
+}
+
 /* ---- plan ---- */
 
 typedef struct
@@ -282,6 +296,7 @@ rp_plan_compute (RpEngine *engine, const RpMoveRequest *request, RpVerifyMode mo
     }
   if (!rp_plan_look_at_bytes (engine, move->release, mode, &plan->bytes, plan->items, error))
     return NULL;
+  add_provenance_item (move->release, plan->items);
   rp_plan_look_at_targets (targets, move->release, move->environment->current, rp_clock_now_us (),
                            plan->items);
   rp_plan_add_unknowns (request->app, rp_kind_is_rollback (request->kind), plan->items);

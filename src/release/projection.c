@@ -9,6 +9,7 @@
  */
 #include "base/json.h"
 #include "release/engine.h"
+#include "release/provenance.h"
 
 static const char schema[]
     = "CREATE TABLE IF NOT EXISTS app ("
@@ -42,6 +43,14 @@ static const char schema[]
       " repository TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,"
       " size_bytes BIGINT NOT NULL, requested TEXT NOT NULL, PRIMARY KEY (app, release, name));"
       "CREATE INDEX IF NOT EXISTS release_component_digest ON release_component (digest);"
+      "CREATE TABLE IF NOT EXISTS release_provenance ("
+      " app TEXT NOT NULL, release BIGINT NOT NULL, ordinal BIGINT NOT NULL, component TEXT,"
+      " field TEXT NOT NULL, value TEXT NOT NULL, source TEXT NOT NULL, digest TEXT,"
+      " trust BIGINT NOT NULL, attached TEXT, enveloped BIGINT NOT NULL,"
+      " PRIMARY KEY (app, release, ordinal));"
+      "CREATE TABLE IF NOT EXISTS release_disagreement ("
+      " app TEXT NOT NULL, release BIGINT NOT NULL, ordinal BIGINT NOT NULL, line TEXT NOT NULL,"
+      " PRIMARY KEY (app, release, ordinal));"
       "CREATE TABLE IF NOT EXISTS revision ("
       " app TEXT NOT NULL, environment TEXT NOT NULL, number BIGINT NOT NULL, kind TEXT NOT NULL,"
       " release BIGINT NOT NULL, cause TEXT NOT NULL, actor TEXT NOT NULL, at_us BIGINT NOT NULL,"
@@ -63,7 +72,7 @@ static const char schema[]
 static const char *const tables[]
     = { "app",          "component",   "environment", "target",
         "target_local", "app_release", "revision",    "release_component",
-        "report",       "idempotency", NULL };
+        "report",       "idempotency", "release_provenance", "release_disagreement", NULL };
 
 /* Moves the marks that long polls compare; `pointer` if agents get something else from now on. */
 static gboolean
@@ -194,7 +203,8 @@ release_created (RpTxn *txn, const RpEvent *event, GError **error)
                       rp_json_str (component, "requested")))
       return FALSE;
   }
-  return remember_key (txn, event, error);
+  return rp_provenance_project (txn, app, number, event->body, error)
+         && remember_key (txn, event, error);
 }
 
 /* What is left behind: rolled back from, if the event says so, and no longer due to be rolled back

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "release/engine_priv.h"
+#include "release/provenance.h"
 
 void
 rp_release_component_free (gpointer data)
@@ -16,12 +17,14 @@ rp_release_component_free (gpointer data)
   g_free (component);
 }
 
-static RpRelease *
-release_new (const char *app)
+RpRelease *
+rp_release_new (const char *app)
 {
   RpRelease *release = g_new0 (RpRelease, 1);
   release->app = g_strdup (app);
   release->components = g_ptr_array_new_with_free_func (rp_release_component_free);
+  release->provenance = g_ptr_array_new_with_free_func (rp_provenance_free);
+  release->disagreements = g_ptr_array_new_with_free_func (g_free);
   return release;
 }
 
@@ -37,6 +40,8 @@ rp_release_free (RpRelease *release)
   g_free (release->commit);
   g_free (release->build);
   g_free (release->run_url);
+  g_ptr_array_unref (release->provenance);
+  g_ptr_array_unref (release->disagreements);
   g_free (release->actor);
   g_free (release);
 }
@@ -44,7 +49,7 @@ rp_release_free (RpRelease *release)
 RpRelease *
 rp_release_copy (const RpRelease *release)
 {
-  RpRelease *copy = release_new (release->app);
+  RpRelease *copy = rp_release_new (release->app);
   copy->number = release->number;
   copy->version = g_strdup (release->version);
   copy->source_repository = g_strdup (release->source_repository);
@@ -54,6 +59,10 @@ rp_release_copy (const RpRelease *release)
   copy->actor = g_strdup (release->actor);
   copy->at_us = release->at_us;
   copy->seq = release->seq;
+  g_ptr_array_unref (copy->provenance);
+  g_ptr_array_unref (copy->disagreements);
+  copy->provenance = g_ptr_array_ref (release->provenance); /* never changes once it is loaded */
+  copy->disagreements = g_ptr_array_ref (release->disagreements);
   for (guint i = 0; i < release->components->len; i++)
     {
       const RpReleaseComponent *from = release->components->pdata[i];
@@ -117,7 +126,7 @@ load_components (RpTxn *txn, RpRelease *release, GError **error)
 static RpRelease *
 from_row (RpTxn *txn, const char *app, const RpRows *rows, gsize row, GError **error)
 {
-  g_autoptr (RpRelease) release = release_new (app);
+  g_autoptr (RpRelease) release = rp_release_new (app);
   release->number = rp_rows_int (rows, row, 0);
   release->version = g_strdup (rp_rows_text (rows, row, 1));
   release->source_repository = g_strdup (rp_rows_text (rows, row, 2));
@@ -127,7 +136,7 @@ from_row (RpTxn *txn, const char *app, const RpRows *rows, gsize row, GError **e
   release->actor = g_strdup (rp_rows_text (rows, row, 6));
   release->at_us = rp_rows_int (rows, row, 7);
   release->seq = rp_rows_int (rows, row, 8);
-  if (!load_components (txn, release, error))
+  if (!load_components (txn, release, error) || !rp_provenance_load (txn, release, error))
     return NULL;
   return g_steal_pointer (&release);
 }

@@ -16,6 +16,9 @@ typedef struct
 } RpReleaseComponent;
 void rp_release_component_free (gpointer component);
 
+/* Who says what about where a component came from: release/provenance.h. */
+typedef struct RpProvenance RpProvenance;
+
 typedef struct
 {
   char *app;
@@ -26,10 +29,13 @@ typedef struct
   char *commit;
   char *build;
   char *run_url;
+  GPtrArray *provenance;    /* RpProvenance */
+  GPtrArray *disagreements; /* char *: a line each */
   char *actor;
   gint64 at_us;
   gint64 seq;
 } RpRelease;
+RpRelease *rp_release_new (const char *app); /* with nothing in it */
 RpRelease *rp_release_copy (const RpRelease *release);
 void rp_release_free (RpRelease *release);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpRelease, rp_release_free)
@@ -59,8 +65,9 @@ typedef struct
   const char *request_hash;    /* of the request's content; needed with a key */
 } RpReleaseRequest;
 
-/* Resolves each reference once, hashes every byte of every closure and records the release.  The
- * one that is recorded already for this commit, version or key is returned with *out_created FALSE,
+/* Resolves each reference once, hashes every byte of every closure, reads what the artifacts say about
+ * where they came from and records the release.  A commit or repository that is not given is taken
+ * from there if all sources agree; disagreement is recorded, not refused.  The one that is recorded already for this commit, version or key is returned with *out_created FALSE,
  * if it has the same digests; else RP_ERROR_CONFLICT says what is recorded.
  * RP_ERROR_MANIFEST_BLOB_UNKNOWN names what is missing or damaged. Blocks for as long as hashing
  * takes. */

@@ -7,7 +7,9 @@
 #include "oci/reference.h"
 #include "release/app.h"
 #include "release/engine_priv.h"
+#include "release/json_out.h"
 #include "release/key.h"
+#include "release/provenance.h"
 
 #define TEXT_MAX       512 /* bytes of a URL or build number */
 #define NAME_MAX_BYTES 128
@@ -19,7 +21,7 @@ typedef struct
   RpEngine *engine;
   char *scope;
   RpApp *app;
-  RpRelease *wanted; /* components are resolved */
+  RpRelease *wanted; /* components are resolved; its commit and repository will be recorded */
   RpRelease *result;
   gboolean created;
 } Create;
@@ -238,15 +240,18 @@ set_conflict (const RpRelease *recorded, const Create *create, const char *what,
   g_autofree char *at = rp_clock_format (recorded->at_us);
   g_autofree char *is = describe_digests (recorded);
   g_autofree char *wanted = describe_digests (create->wanted);
+  const char *commit = create->wanted->commit;
+  gboolean read = commit != NULL && create->request->commit == NULL;
   g_set_error (
       error, RP_ERROR, RP_ERROR_CONFLICT,
       "%s of app %s is recorded already as %s, made by %s at %s from commit %s with %s; asked"
-      " for was %s from commit %s. A release is built once: a pipeline that runs again must"
+      " for was %s from commit %s%s. A release is built once: a pipeline that runs again must"
       " return the recorded release (`repoint build` does), and a new build needs a new commit"
       " and version",
       what, recorded->app, label, recorded->actor, at,
       recorded->commit != NULL ? recorded->commit : "(none)", is, wanted,
-      create->request->commit != NULL ? create->request->commit : "(none)");
+      commit != NULL ? commit : "(none)",
+      read ? " (read from the artifacts: if that is wrong, say which it was)" : "");
 }
 
 /* The one release that a query names, NULL without error if there is none. */
@@ -269,14 +274,14 @@ match_commit (RpTxn *txn, Create *create, GError **error)
   g_autoptr (RpRelease) recorded = NULL;
   g_autoptr (RpRows) rows = rp_txn_query (
       txn, error, "SELECT number FROM app_release WHERE app = $1 AND source_commit = $2", "ss",
-      request->app, request->commit);
+      request->app, create->wanted->commit);
   if (!load_number (txn, request->app, rows, &recorded, error))
     return FALSE;
   if (recorded == NULL)
     return TRUE;
   if (!same_digests (recorded, create->wanted))
     {
-      g_autofree char *what = g_strdup_printf ("commit %s", request->commit);
+      g_autofree char *what = g_strdup_printf ("commit %s", create->wanted->commit);
       set_conflict (recorded, create, what, error);
       return FALSE;
     }
@@ -343,7 +348,8 @@ match_recorded (RpTxn *txn, Create *create, GError **error)
   const RpReleaseRequest *request = create->request;
   if (!match_key (txn, create, error))
     return FALSE;
-  if (create->result == NULL && request->commit != NULL && !match_commit (txn, create, error))
+  if (create->result == NULL && create->wanted->commit != NULL
+      && !match_commit (txn, create, error))
     return FALSE;
   if (create->result == NULL && request->version != NULL && !match_version (txn, create, error))
     return FALSE;
@@ -373,15 +379,17 @@ version_is_free (RpTxn *txn, const char *app, const char *version, gboolean *out
 
 /* The version asked for, else the shortest free beginning of the commit, else `r<number>`. */
 static char *
-choose_version (RpTxn *txn, const RpReleaseRequest *request, gint64 number, GError **error)
+choose_version (RpTxn *txn, const Create *create, gint64 number, GError **error)
 {
+  const RpReleaseRequest *request = create->request;
+  const char *commit = create->wanted->commit;
   gboolean is_free = FALSE;
-  gsize length = request->commit == NULL ? 0 : strlen (request->commit);
+  gsize length = commit == NULL ? 0 : strlen (commit);
   if (request->version != NULL)
     return g_strdup (request->version);
   for (gsize n = MIN (COMMIT_SHORT, length); n > 0 && n <= length; n++)
     {
-      g_autofree char *version = g_strndup (request->commit, n);
+      g_autofree char *version = g_strndup (commit, n);
       if (!version_is_free (txn, request->app, version, &is_free, error))
         return NULL;
       if (is_free)
@@ -419,14 +427,15 @@ components_to_json (const RpRelease *release)
 }
 
 static json_t *
-source_to_json (const RpReleaseRequest *request)
+source_to_json (const Create *create)
 {
+  const RpReleaseRequest *request = create->request;
   const struct
   {
     const char *key;
     const char *value;
-  } fields[] = { { "repository", request->source_repository },
-                 { "commit", request->commit },
+  } fields[] = { { "repository", create->wanted->source_repository },
+                 { "commit", create->wanted->commit },
                  { "build", request->build },
                  { "run_url", request->run_url } };
   json_t *source = json_object ();
@@ -445,7 +454,7 @@ record (RpTxn *txn, Create *create, GError **error)
   if (rows == NULL)
     return FALSE;
   gint64 number = rp_rows_int (rows, 0, 0) + 1;
-  g_autofree char *version = choose_version (txn, request, number, error);
+  g_autofree char *version = choose_version (txn, create, number, error);
   if (version == NULL)
     return FALSE;
   g_autoptr (json_t) body = json_object ();
@@ -453,7 +462,9 @@ record (RpTxn *txn, Create *create, GError **error)
   json_object_set_new (body, "number", json_integer (number));
   json_object_set_new (body, "version", json_string (version));
   json_object_set_new (body, "components", components_to_json (create->wanted));
-  json_object_set_new (body, "source", source_to_json (request));
+  json_object_set_new (body, "source", source_to_json (create));
+  json_object_set_new (body, "provenance", rp_provenance_to_json (create->wanted->provenance));
+  json_object_set_new (body, "disagreements", rp_json_texts (create->wanted->disagreements));
   json_t *key = rp_key_to_json (create->scope, request->idempotency_key, request->request_hash);
   if (key != NULL)
     json_object_set_new (body, "idempotency", key);
@@ -487,8 +498,9 @@ resolve_all (Create *create, GError **error)
 {
   if (!check_known_components (create, error))
     return FALSE;
-  create->wanted = g_new0 (RpRelease, 1);
-  create->wanted->components = g_ptr_array_new_with_free_func (rp_release_component_free);
+  create->wanted = rp_release_new (create->app->name);
+  create->wanted->commit = g_strdup (create->request->commit);
+  create->wanted->source_repository = g_strdup (create->request->source_repository);
   for (guint i = 0; i < create->app->components->len; i++)
     if (!resolve (create, create->app->components->pdata[i], error))
       return FALSE;
@@ -504,6 +516,29 @@ verify_all (Create *create, GError **error)
   return TRUE;
 }
 
+/* ---- where it came from ---- */
+
+/* Decides what is recorded of the two that the caller may leave to the artifacts. */
+static gboolean
+read_provenance (Create *create, GError **error)
+{
+  const RpReleaseRequest *request = create->request;
+  RpRelease *wanted = create->wanted;
+  for (guint i = 0; i < wanted->components->len; i++)
+    if (!rp_provenance_gather (create->engine, wanted->components->pdata[i], wanted->provenance,
+                               wanted->disagreements, error))
+      return FALSE;
+  g_free (wanted->commit);
+  wanted->commit = rp_provenance_judge (wanted->provenance, RP_CLAIM_COMMIT, request->commit,
+                                        wanted->disagreements);
+  g_free (wanted->source_repository);
+  wanted->source_repository = rp_provenance_judge (
+      wanted->provenance, RP_CLAIM_REPOSITORY, request->source_repository, wanted->disagreements);
+  rp_provenance_add_told (wanted->provenance, RP_CLAIM_COMMIT, request->commit);
+  rp_provenance_add_told (wanted->provenance, RP_CLAIM_REPOSITORY, request->source_repository);
+  return TRUE;
+}
+
 static gboolean
 run (Create *create, GError **error)
 {
@@ -516,7 +551,8 @@ run (Create *create, GError **error)
     return FALSE;
   if (create->result != NULL)
     return TRUE;
-  return verify_all (create, error) && rp_db_write (db, record_in_txn, create, error);
+  return verify_all (create, error) && read_provenance (create, error)
+         && rp_db_write (db, record_in_txn, create, error);
 }
 
 RpRelease *

@@ -1,5 +1,5 @@
 #include "release/json_out.h"
-#include "release/release.h"
+#include "release/provenance.h"
 
 static json_t *
 component_to_json (const RpReleaseComponent *component, gboolean whole)
@@ -39,6 +39,8 @@ rp_release_to_json (const RpRelease *release)
   json_object_set_new (json, "version", json_string (release->version));
   json_object_set_new (json, "components", components_to_json (release, TRUE));
   json_object_set_new (json, "source", source);
+  json_object_set_new (json, "provenance", rp_provenance_to_json (release->provenance));
+  json_object_set_new (json, "disagreements", rp_json_texts (release->disagreements));
   json_object_set_new (json, "actor", json_string (release->actor));
   json_object_set_new (json, "at", rp_json_time_or_null (release->at_us));
   json_object_set_new (json, "seq", json_integer (release->seq));

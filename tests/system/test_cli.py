@@ -112,8 +112,8 @@ def release(number, version="1.0"):
                             "media_type": "application/vnd.oci.image.manifest.v1+json",
                             "size_bytes": 12345678, "requested": "1.0"}],
             "source": {"repository": None, "commit": "0123456789abcdef0123", "build": "398",
-                       "run_url": None}, "actor": "ci@runner", "at": "2026-01-02T03:04:05.678Z",
-            "seq": 1}
+                       "run_url": None}, "provenance": [], "disagreements": [],
+            "actor": "ci@runner", "at": "2026-01-02T03:04:05.678Z", "seq": 1}
 
 
 def plan(kind="deploy", blocked=False, items=(), **more):
