@@ -355,7 +355,7 @@ begin_trial (RpTargetState *state, const RpLook *look, RpStep *out)
   enter (state, out, RP_PHASE_TRIAL);
   set_deadline (state, look);
   expect (state, state->work);
-  say (out, "%s is on trial for %" G_GINT64_FORMAT " ms", what, state->trial_ms);
+  say (out, "%s is on trial for %.3g s", what, (double) state->trial_ms / 1000);
   report (state, out, "trial", state->work->revision);
   act (out, RP_ACTION_PROBE, NULL);
 }

@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "cli/humane.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -137,7 +138,8 @@ static void
 print_error (const GError *error)
 {
   g_auto (GStrv) lines = g_strsplit (error->message, "\n", 2);
-  g_autofree char *what = rp_term_clean (lines[0] != NULL ? lines[0] : "");
+  g_autofree char *brief = rp_humane_text (lines[0] != NULL ? lines[0] : "");
+  g_autofree char *what = rp_term_clean (brief);
   fflush (stdout);
   fprintf (stderr, "repoint: %s\n", what);
   if (lines[0] == NULL || lines[1] == NULL)

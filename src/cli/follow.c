@@ -70,8 +70,14 @@ print_changes (Follow *follow, const json_t *status)
     if (name == NULL || state == NULL || revision < follow->number)
       continue;
     g_autofree char *line = g_strdup_printf (
-        "  %s: revision %" G_GINT64_FORMAT " %s%s%s", name, revision, state,
-        has_message ? ": " : "", has_message ? message : "");
+        "  %s: %s%s%s", name, state, has_message ? ": " : "", has_message ? message : "");
+    if (revision != follow->number)
+      {
+        g_autofree char *newer = g_strdup_printf ("%s (revision %" G_GINT64_FORMAT ")", line,
+                                                  revision);
+        g_free (line);
+        line = g_steal_pointer (&newer);
+      }
     if (g_strcmp0 (g_hash_table_lookup (follow->lines, name), line) == 0)
       continue;
     wipe_progress (follow);

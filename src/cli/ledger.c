@@ -154,7 +154,7 @@ print_report (RpCli *cli, const char *what, const json_t *report)
       rp_cli_print_json (cli, report);
       return;
     }
-  rp_cli_note (cli, "%s: %" G_GINT64_FORMAT " events", what, rp_json_int (report, "events"));
+  rp_cli_note (cli, "%s %" G_GINT64_FORMAT " events", what, rp_json_int (report, "events"));
   if (rp_json_int (head, "seq") > 0)
     rp_cli_note (cli, "head %" G_GINT64_FORMAT ":%s", rp_json_int (head, "seq"),
                  rp_json_str (head, "hash"));

@@ -177,8 +177,11 @@ execute (RpCli *cli, const Place *place, const json_t *plan, GError **error)
     return FALSE;
   gint64 before = rp_json_int (json_object_get (plan, "from"), "number");
   g_autofree char *what = rp_humane_revision (revision);
-  rp_cli_note (cli, "%s: moved from revision %" G_GINT64_FORMAT " to %s", place->move->where,
-               before, what);
+  if (before > 0)
+    rp_cli_note (cli, "%s: moved from revision %" G_GINT64_FORMAT " to %s", place->move->where,
+                 before, what);
+  else
+    rp_cli_note (cli, "%s: moved to %s", place->move->where, what);
   if (!rp_move_options.no_wait)
     return wait_for_outcome (cli, place, revision, error);
   if (cli->json)
@@ -196,6 +199,8 @@ rp_move_run (RpCli *cli, const RpMove *move, GError **error)
       || !rp_cli_parse_env (move->where, &place.app, &place.env, error)
       || !fetch_plan (cli, &place, &plan, &restored, error))
     return FALSE;
+  if (rp_move_options.because != NULL) /* what will be recorded, not what would have been derived */
+    json_object_set_new (plan, "cause", json_string (rp_move_options.because));
   if (cli->json && rp_move_options.dry_run)
     rp_cli_print_json (cli, plan);
   else

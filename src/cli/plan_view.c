@@ -44,15 +44,23 @@ field (const RpTerm *out, const char *name, const char *text)
   rp_term_paragraph (out, FIELD_COLUMN, shown);
 }
 
-/* `1.2.0   commit 9f2c1ab3   build 398`: of a Revision's "release" or of a Release. */
+/* `1.2.0   commit 9f2c1ab3   build 398`, as far as known: of a Revision's "release" or of a Release. */
 static char *
 describe_release (const json_t *release)
 {
   const json_t *source = json_object_get (release, "source");
   const json_t *holder = source != NULL ? source : release;
-  g_autofree char *commit = rp_humane_commit (rp_json_str (holder, "commit"));
-  return g_strdup_printf ("%s   commit %s   build %s", or_dash (rp_json_str (release, "version")),
-                          commit, or_dash (rp_json_str (holder, "build")));
+  const char *commit = rp_json_str (holder, "commit");
+  const char *build = rp_json_str (holder, "build");
+  GString *text = g_string_new (or_dash (rp_json_str (release, "version")));
+  if (commit != NULL)
+    {
+      g_autofree char *brief = rp_humane_commit (commit);
+      g_string_append_printf (text, "   commit %s", brief);
+    }
+  if (build != NULL)
+    g_string_append_printf (text, "   build %s", build);
+  return g_string_free (text, FALSE);
 }
 
 static void
@@ -66,7 +74,7 @@ print_from (const RpTerm *out, const json_t *from)
   g_autofree char *release = describe_release (json_object_get (from, "release"));
   g_autofree char *ago = rp_humane_ago (rp_json_str (from, "at"));
   g_autofree char *text = g_strdup_printf (
-      "%s   revision %" G_GINT64_FORMAT " since %s, %s", release, rp_json_int (from, "number"), ago,
+      "%s   revision %" G_GINT64_FORMAT ", made %s, %s", release, rp_json_int (from, "number"), ago,
       or_dash (rp_json_str (from, "outcome")));
   field (out, "from", text);
 }
@@ -119,22 +127,68 @@ print_skipped (const RpTerm *out, const json_t *skipped)
   }
 }
 
+char *
+rp_plan_gather_subjects (const json_t *items, gsize at)
+{
+  const json_t *item = json_array_get (items, at);
+  const char *state = rp_json_str (item, "state");
+  const char *reason = rp_json_str (item, "reason");
+  g_autoptr (GString) subjects = g_string_new (NULL);
+  gsize i;
+  json_t *other;
+  json_array_foreach (items, i, other)
+  {
+    if (g_strcmp0 (rp_json_str (other, "state"), state) != 0
+        || g_strcmp0 (rp_json_str (other, "reason"), reason) != 0)
+      continue;
+    if (i < at)
+      return NULL;
+    g_string_append_printf (subjects, "%s%s", subjects->len > 0 ? ", " : "",
+                            or_dash (rp_json_str (other, "subject")));
+  }
+  return g_string_free (g_steal_pointer (&subjects), FALSE);
+}
+
 static void
-print_item (const RpTerm *out, const ItemState *state, const json_t *item, gboolean brief)
+print_way_out (const RpTerm *out, const json_t *item, gboolean shared)
 {
   const char *way_out = rp_json_str (item, "way_out");
+  if (way_out == NULL)
+    return;
+  g_autofree char *way = shared
+                             ? g_strdup_printf ("way out for %s: %s",
+                                                or_dash (rp_json_str (item, "subject")), way_out)
+                             : g_strconcat ("way out: ", way_out, NULL);
+  fprintf (out->stream, "%*s", ITEM_COLUMN, "");
+  rp_term_paragraph (out, ITEM_COLUMN, way);
+}
+
+/* The item at `at` together with those that say the same of something else; nothing if it was
+ * printed with another. */
+static void
+print_item (const RpTerm *out, const ItemState *state, const json_t *items, gsize at,
+            gboolean brief)
+{
+  const json_t *item = json_array_get (items, at);
+  g_autofree char *subjects = rp_plan_gather_subjects (items, at);
+  if (subjects == NULL)
+    return;
   g_autofree char *reason = rp_humane_text (rp_json_str (item, "reason"));
-  g_autofree char *text
-      = g_strdup_printf ("%s: %s", or_dash (rp_json_str (item, "subject")), reason);
+  g_autofree char *text = g_strdup_printf ("%s: %s", subjects, reason);
   fputs ("  ", out->stream);
   rp_term_text (out, state->style, state->label);
   fprintf (out->stream, "%*s", ITEM_COLUMN - 2 - (int) strlen (state->label), "");
   rp_term_paragraph (out, ITEM_COLUMN, text);
-  if (way_out == NULL || (brief && state != &item_states[0]))
+  if (brief && state != &item_states[0])
     return;
-  g_autofree char *way = g_strconcat ("way out: ", way_out, NULL);
-  fprintf (out->stream, "%*s", ITEM_COLUMN, "");
-  rp_term_paragraph (out, ITEM_COLUMN, way);
+  gboolean shared = g_strcmp0 (subjects, rp_json_str (item, "subject")) != 0;
+  for (gsize i = at; i < json_array_size (items); i++)
+    {
+      const json_t *other = json_array_get (items, i);
+      if (g_strcmp0 (rp_json_str (other, "state"), rp_json_str (item, "state")) == 0
+          && g_strcmp0 (rp_json_str (other, "reason"), rp_json_str (item, "reason")) == 0)
+        print_way_out (out, other, shared);
+    }
 }
 
 static void
@@ -148,7 +202,7 @@ print_items (const RpTerm *out, const json_t *items, gboolean brief)
         continue;
       json_array_foreach (items, i, item)
       if (find_state (rp_json_str (item, "state")) == &item_states[state])
-        print_item (out, &item_states[state], item, brief);
+        print_item (out, &item_states[state], items, i, brief);
     }
 }
 

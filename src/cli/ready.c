@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "cli/humane.h"
+#include "cli/plan_view.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
@@ -136,10 +137,18 @@ collect_remarks (Remarks *remarks, const json_t *revision)
     add_remark (remarks, number, "bytes", other != NULL ? other : json_string_value (problem),
                 NULL);
   }
-  json_array_foreach (json_object_get (revision, "items"), i, item)
-  if (g_strcmp0 (rp_json_str (item, "state"), "restored") != 0)
-    add_remark (remarks, number, rp_json_str (item, "subject"), rp_json_str (item, "reason"),
-                rp_json_str (item, "way_out"));
+  const json_t *items = json_object_get (revision, "items");
+  json_array_foreach (items, i, item)
+  {
+    const char *state = rp_json_str (item, "state");
+    g_autofree char *subjects = rp_plan_gather_subjects (items, i);
+    if (subjects == NULL || g_strcmp0 (state, "restored") == 0)
+      continue;
+    /* What never comes back is the same every day; `repoint plan` says what to do about it. */
+    gboolean everyday = g_strcmp0 (state, "not-restored") == 0;
+    add_remark (remarks, number, subjects, rp_json_str (item, "reason"),
+                everyday ? NULL : rp_json_str (item, "way_out"));
+  }
 }
 
 static void

@@ -104,7 +104,7 @@ print_history (RpCli *cli, const char *app, const char *env, const json_t *revis
       return TRUE;
     }
   g_autoptr (RpTable) table = rp_table_new (
-      ">REVISION|KIND|~RELEASE|COMMIT|~OUTCOME|WHEN|RAN FOR|~CAUSE|~ACTOR");
+      ">REVISION|KIND|~RELEASE|?COMMIT|~OUTCOME|WHEN|?RAN FOR|~CAUSE|?~ACTOR");
   gsize i;
   json_t *revision;
   json_array_foreach (revisions, i, revision) add_revision (table, revision, current, undo_target);
@@ -117,7 +117,7 @@ print_fact (RpCli *cli, const char *name, const char *text)
 {
   if (text == NULL)
     return;
-  fprintf (cli->out.stream, "%-14s", name);
+  fprintf (cli->out.stream, "%-16s", name);
   rp_term_text (&cli->out, RP_STYLE_PLAIN, text);
   fputc ('\n', cli->out.stream);
 }
@@ -217,7 +217,20 @@ add_target (RpTable *table, const json_t *target)
   rp_table_take (table, RP_STYLE_PLAIN, rp_humane_digest (rp_json_str (target, "observed_digest")));
   rp_table_add (table, RP_STYLE_PLAIN, rp_json_str (target, "agent"));
   rp_table_take (table, RP_STYLE_PLAIN, rp_humane_ago (rp_json_str (target, "seen_at")));
-  rp_table_add (table, RP_STYLE_PLAIN, rp_json_str (target, "message"));
+}
+
+/* What a confirmed target has to say stands in its row. */
+static void
+print_message (RpCli *cli, const json_t *target)
+{
+  const char *message = rp_json_str (target, "message");
+  if (message == NULL || *message == '\0'
+      || g_strcmp0 (rp_json_str (target, "state"), "confirmed") == 0)
+    return;
+  g_autofree char *brief = rp_humane_text (message);
+  g_autofree char *line = g_strdup_printf ("%s: %s", rp_json_str (target, "name"), brief);
+  fputs ("  ", cli->out.stream);
+  rp_term_paragraph (&cli->out, 2, line);
 }
 
 static void
@@ -229,7 +242,7 @@ print_status (RpCli *cli, const char *where, const json_t *status)
   g_autofree char *ago = rp_humane_ago (rp_json_str (current, "at"));
   fprintf (cli->out.stream, "%s: ", where);
   rp_term_text (&cli->out, RP_STYLE_BOLD, what);
-  fprintf (cli->out.stream, ", %s, since %s, ", rp_json_str (current, "kind"), ago);
+  fprintf (cli->out.stream, ", %s, made %s, ", rp_json_str (current, "kind"), ago);
   rp_term_text (&cli->out, rp_humane_outcome_style (outcome), outcome);
   fputs (rp_json_bool (status, "converged") ? ", every target follows\n"
                                             : ", not every target follows\n",
@@ -240,12 +253,13 @@ static void
 print_targets (RpCli *cli, const json_t *status)
 {
   g_autoptr (RpTable) table = rp_table_new (
-      "TARGET|~COMPONENT|STATE|>REVISION|~RUNS|~DIGEST|~AGENT|SEEN|~MESSAGE");
+      "TARGET|?COMPONENT|STATE|>REVISION|~RUNS|DIGEST|~AGENT|SEEN");
   gsize i;
   json_t *target;
   json_array_foreach (json_object_get (status, "targets"), i, target) add_target (table, target);
   if (i > 0)
     rp_table_print (table, &cli->out, 2);
+  json_array_foreach (json_object_get (status, "targets"), i, target) print_message (cli, target);
 }
 
 static gboolean

@@ -2,12 +2,17 @@
 
 #include <string.h>
 
-enum { GAP = 2, FLEXIBLE_MIN = 8 };
+enum {
+  GAP = 2,
+  FLEXIBLE_MIN = 8,
+  LEGIBLE_MIN = 16, /* columns are left out before a flexible one gets narrower */
+};
 
 typedef struct {
   const char *heading; /* borrowed from RpTable.headings */
   gboolean right;
   gboolean flexible;
+  gboolean optional;
 } Column;
 
 typedef struct {
@@ -37,9 +42,10 @@ rp_table_new (const char *columns)
   g_array_set_clear_func (table->cells, cell_clear);
   for (char **heading = table->headings; *heading != NULL; heading++)
     {
-      gsize marks = strspn (*heading, ">~");
+      gsize marks = strspn (*heading, ">~?");
       Column column = { *heading + marks, memchr (*heading, '>', marks) != NULL,
-                        memchr (*heading, '~', marks) != NULL };
+                        memchr (*heading, '~', marks) != NULL,
+                        memchr (*heading, '?', marks) != NULL };
       g_array_append_val (table->columns, column);
     }
   return table;
@@ -98,8 +104,25 @@ total_width (const RpTable *table, const int *widths)
 {
   int total = 0;
   for (guint i = 0; i < table->columns->len; i++)
-    total += widths[i] + (i > 0 ? GAP : 0);
-  return total;
+    total += widths[i] > 0 ? widths[i] + GAP : 0;
+  return total - GAP;
+}
+
+/* Sets the width of columns that are left out to 0. */
+static void
+leave_out (const RpTable *table, int *widths, int limit)
+{
+  int least = -GAP;
+  for (guint i = 0; i < table->columns->len; i++)
+    least += GAP
+             + (g_array_index (table->columns, Column, i).flexible ? MIN (widths[i], LEGIBLE_MIN)
+                                                                   : widths[i]);
+  for (guint i = 0; i < table->columns->len && least > limit; i++)
+    if (g_array_index (table->columns, Column, i).optional)
+      {
+        least -= GAP + MIN (widths[i], LEGIBLE_MIN);
+        widths[i] = 0;
+      }
 }
 
 /* Takes columns away from the widest flexible one until all fit or none can give any more. */
@@ -144,7 +167,11 @@ print_cell (const RpTable *table, const RpTerm *term, const int *widths, guint i
             const char *text)
 {
   const Column *column = &g_array_index (table->columns, Column, i);
-  gboolean last = i + 1 == table->columns->len;
+  gboolean last = TRUE;
+  for (guint j = i + 1; j < table->columns->len; j++)
+    last = last && widths[j] == 0;
+  if (widths[i] == 0)
+    return;
   g_autofree char *shown = cut (text, widths[i]);
   int padding = widths[i] - rp_term_columns (shown);
   fprintf (term->stream, "%*s", i > 0 ? GAP : 0, "");
@@ -163,7 +190,10 @@ rp_table_print (const RpTable *table, const RpTerm *term, int indent)
   g_autofree int *widths = natural_widths (table);
   guint n = table->columns->len;
   if (term->width > 0)
-    fit_widths (table, widths, term->width - indent);
+    {
+      leave_out (table, widths, term->width - indent);
+      fit_widths (table, widths, term->width - indent);
+    }
   fprintf (term->stream, "%*s", indent, "");
   for (guint i = 0; i < n; i++)
     print_cell (table, term, widths, i, RP_STYLE_DIM,

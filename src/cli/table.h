@@ -1,5 +1,5 @@
 /* Aligned tables for people.  On a terminal the flexible columns give way until a row fits its
- * width (what is cut ends in `...`); in a pipe nothing is ever cut.
+ * width (what is cut ends in `...`); in a pipe nothing is ever cut or left out.
  */
 #pragma once
 
@@ -8,7 +8,8 @@
 typedef struct RpTable RpTable;
 
 /* `columns`: headings separated by `|`; a leading `>` aligns to the right, a leading `~` makes a
- * column flexible: `>REVISION|KIND|~CAUSE`. */
+ * column flexible, and a leading `?` says that it may be left out, the first such first, where a row
+ * would otherwise become illegible: `>REVISION|KIND|?COMMIT|~CAUSE`. */
 RpTable *rp_table_new (const char *columns);
 void rp_table_free (RpTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpTable, rp_table_free)

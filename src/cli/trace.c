@@ -95,6 +95,12 @@ print_targets (RpCli *cli, const json_t *targets)
 gboolean
 rp_trace_run (RpCli *cli, char **args, GError **error)
 {
+  if (*args[0] == '\0')
+    {
+      g_set_error_literal (error, RP_ERROR, RP_ERROR_USAGE,
+                           "the digest is empty: give at least 4 hex digits of it");
+      return FALSE;
+    }
   if (rp_cli_api (cli, error) == NULL)
     return FALSE;
   g_autofree char *path = rp_api_path ("trace", args[0], NULL);

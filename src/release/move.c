@@ -197,7 +197,7 @@ explain (RpTxn *txn, const RpMoveRequest *request, const RpSkipped *skipped,
     case RP_SKIP_SAME_RELEASE:
       return g_strdup ("the same release as the current one");
     case RP_SKIP_FAILED:
-      return g_strdup_printf ("failed: %s", revision->outcome_reason);
+      return g_strdup ("it failed"); /* its own record says why, at length */
     case RP_SKIP_ROLLED_BACK:
       return g_strdup_printf ("was rolled back from, by revision %" G_GINT64_FORMAT,
                               skipped->other);

@@ -79,16 +79,16 @@ add_component_item (const RpReleaseComponent *component, const RpVerifyReport *r
                     GPtrArray *items)
 {
   g_autofree char *subject = g_strdup_printf ("component %s", component->name);
-  g_autofree char *size = g_format_size_full (report->size_bytes, G_FORMAT_SIZE_IEC_UNITS);
   char digest[RP_DIGEST_STRING_SIZE];
   (void) rp_digest_format (&component->digest, digest);
   if (report->problems->len == 0)
     {
-      g_autofree char *at = rp_clock_format (report->oldest_verified_at_us);
+      g_autofree char *age
+          = rp_clock_format_age (MAX (rp_clock_now_us () - report->oldest_verified_at_us, 0));
       rp_plan_add_item (
           items, subject, RP_ITEM_RESTORED,
-          g_strdup_printf ("%s@%s: %u blobs, %s, every byte hashed, least recently at %s",
-                           component->repository, digest, report->blobs, size, at),
+          g_strdup_printf ("%s@%s: every byte hashed, least recently %s ago",
+                           component->repository, digest, age),
           NULL);
       return;
     }
@@ -131,15 +131,28 @@ rp_plan_look_at_bytes (RpEngine *engine, const RpRelease *release, RpVerifyMode 
 /* ---- targets ---- */
 
 static void
-add_drift_item (const RpTargetView *target, const RpRevision *current, GPtrArray *items)
+add_drift_item (const RpTargetView *target, const RpRelease *release, const RpRevision *current,
+                GPtrArray *items)
 {
+  const RpReleaseComponent *wanted = rp_release_component (release, target->component);
   const RpReleaseComponent *pointed
       = current == NULL ? NULL : rp_release_component (current->release, target->component);
-  char digest[RP_DIGEST_STRING_SIZE];
+  char digest[RP_DIGEST_STRING_SIZE], other[RP_DIGEST_STRING_SIZE];
   if (pointed == NULL || target->observed_digest == NULL
       || g_str_equal (target->observed_digest, rp_digest_format (&pointed->digest, digest)))
     return;
   g_autofree char *subject = g_strdup_printf ("live state of %s", target->name);
+  if (wanted != NULL
+      && g_str_equal (target->observed_digest, rp_digest_format (&wanted->digest, other)))
+    {
+      rp_plan_add_item (items, subject, RP_ITEM_RESTORED,
+                        g_strdup_printf ("it runs %s already, though revision %" G_GINT64_FORMAT
+                                         " (%s) is current",
+                                         release->version, current->number,
+                                         current->release->version),
+                        NULL);
+      return;
+    }
   g_autofree char *runs = target->observed_version == NULL
                               ? g_strdup ("of no release known here")
                               : g_strdup_printf ("release %s", target->observed_version);
@@ -202,32 +215,27 @@ rp_plan_look_at_targets (const GPtrArray *targets, const RpRelease *release,
   for (guint i = 0; i < targets->len; i++)
     {
       add_target_item (targets->pdata[i], release, now_us, items);
-      add_drift_item (targets->pdata[i], current, items);
+      add_drift_item (targets->pdata[i], release, current, items);
     }
 }
 
 void
-rp_plan_add_unknowns (const char *app, gboolean going_back, GPtrArray *items)
+rp_plan_add_unknowns (gboolean going_back, GPtrArray *items)
 {
   static const struct
   {
     const char *subject;
-    const char *what;
-    const char *danger;
     const char *way_out;
   } unknowns[] = {
-    { "config", "the configuration", "what was changed outside the images since stays as it is",
-      "compare the configuration of then and now by hand, or put it into the image" },
-    { "schema", "the database schema", "migrations that ran since stay",
-      "check that this release can work with the schema as it is now" },
-    { "secrets", "the secrets", "secrets that were rotated or deleted since stay so",
-      "check that the secrets this release needs still exist" },
+    { "config", "compare what is outside the images with what it was then, or put it into them" },
+    { "schema", "check that this release can work with the database schema as it is now" },
+    { "secrets", "check that the secrets that this release needs still exist" },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (unknowns); i++)
     rp_plan_add_item (items, unknowns[i].subject,
                       going_back ? RP_ITEM_NOT_RESTORED : RP_ITEM_UNKNOWN,
-                      g_strdup_printf ("repoint does not know %s of %s: %s", unknowns[i].what, app,
-                                       unknowns[i].danger),
+                      g_strdup (going_back ? "not known to repoint: what changed since stays changed"
+                                           : "not known to repoint, and left as it is"),
                       unknowns[i].way_out);
 }
 
@@ -299,7 +307,7 @@ rp_plan_compute (RpEngine *engine, const RpMoveRequest *request, RpVerifyMode mo
   add_provenance_item (move->release, plan->items);
   rp_plan_look_at_targets (targets, move->release, move->environment->current, rp_clock_now_us (),
                            plan->items);
-  rp_plan_add_unknowns (request->app, rp_kind_is_rollback (request->kind), plan->items);
+  rp_plan_add_unknowns (rp_kind_is_rollback (request->kind), plan->items);
   plan->blocked = has_blocked (plan->items);
   return g_steal_pointer (&plan);
 }

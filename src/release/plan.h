@@ -60,7 +60,7 @@ gboolean rp_plan_look_at_bytes (RpEngine *engine, const RpRelease *release, RpVe
 void rp_plan_look_at_targets (const GPtrArray *targets, const RpRelease *release,
                               const RpRevision *current, gint64 now_us, GPtrArray *items);
 /* Adds what repoint does not know about `app`. */
-void rp_plan_add_unknowns (const char *app, gboolean going_back, GPtrArray *items);
+void rp_plan_add_unknowns (gboolean going_back, GPtrArray *items);
 void rp_plan_add_item (GPtrArray *items, const char *subject, RpItemState state, char *reason,
                        const char *way_out);
 

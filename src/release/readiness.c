@@ -132,7 +132,7 @@ look_at_revision (const Look *look, RpReadyRevision *revision, RpVerifyMode mode
   rp_plan_look_at_targets (look->targets, revision->release,
                            revision->current ? look->current : NULL, rp_clock_now_us (),
                            revision->items);
-  rp_plan_add_unknowns (look->readiness->app, !revision->current, revision->items);
+  rp_plan_add_unknowns (!revision->current, revision->items);
   add_reasons (revision, look->readiness->reasons);
   revision->ready = look->readiness->reasons->len == before;
   return TRUE;

@@ -174,6 +174,7 @@ USAGE = [
      "--wait: expected whole seconds up to a week, found `soon`"),
     (["deploy", "shop/production", "1.0", "--wait", "30"], "unexpected argument `30`"),
     (["deploy", "shop/production", "1.0", "-o", "yaml"], "-o: expected `table` or `json`, found `yaml`"),
+    (["trace", ""], "the digest is empty: give at least 4 hex digits of it"),
     (["rollout", "undo", "shop/production", "--to-revision", "-1"],
      "--to-revision: expected a number from 1"),
     (["plan", "shop/production", "1.0", "--undo"],
@@ -288,7 +289,8 @@ def test_deploy_shows_the_plan_moves_by_compare_and_set_and_waits(moving):
     assert out[0] == "shop/production: deploy"
     assert "shop/production: moved from revision 6 to revision 7 (1.2)" in out
     assert [line for line in out if line.startswith("  web-1")] == [
-        "  web-1: revision 7 preparing", "  web-1: revision 7 trial", "  web-1: revision 7 confirmed"]
+        "  web-1: preparing", "  web-1: trial", "  web-1: confirmed"]
+    assert any(line.split() == ["cause", "ticket", "9"] for line in out)
     assert out[-1].startswith("shop/production: revision 7 (1.2) is healthy, after ")
     polls = [query for _, _, query, _, _ in moving.requests("GET", f"{PRODUCTION}/status")]
     assert [query.partition("&")[0] for query in polls] == ["after=0", "after=10", "after=11"]
@@ -430,11 +432,32 @@ def test_a_plan_names_version_commit_build_and_when_it_ran(moving):
                   {"revision": 4, "version": "1.1", "why": "was rolled back by 5"}])))
     moving.on("GET", f"{PRODUCTION}/revisions/5", (200, revision(5, "1.2")))
     out = repoint.run_cli("plan", "shop/production", server=moving).ok().stdout
-    assert re.search(r"from +1\.3 +commit 01234567 +build 398 +revision 6 since .* ago, failed", out)
+    assert re.search(r"from +1\.3 +commit 01234567 +build 398 +revision 6, made .* ago, failed", out)
     assert re.search(r"to +1\.2 +commit 01234567 +build 398 +as revision 5, which started .* ago and "
                      r"ran for 2 min", out)
     assert re.search(r"bytes +3 blobs, 12\.3 MB, verified .* ago", out)
     assert "skipped  revision 4 (1.1): was rolled back by 5" in out
+
+
+def test_a_plan_says_the_same_of_several_things_once(moving):
+    same = [{"subject": name, "state": "not-restored", "reason": "stays changed", "way_out": f"look at {name}"}
+            for name in ("config", "schema", "secrets")]
+    moving.on("POST", f"{PRODUCTION}/plan", (200, plan("rollback", items=[
+        *same, {"subject": "host", "state": "unknown", "reason": "stays changed", "way_out": None}])))
+    out = lines(repoint.run_cli("plan", "shop/production", server=moving).ok().stdout)
+    begin = next(i for i, line in enumerate(out) if "not restored" in line)
+    assert [line.strip() for line in out[begin:]] == [
+        "not restored  config, schema, secrets: stays changed", "way out for config: look at config",
+        "way out for schema: look at schema", "way out for secrets: look at secrets",
+        "unknown       host: stays changed"]
+    undone = repoint.run_cli("rollout", "undo", "shop/production", "--no-wait", server=moving).ok().stdout
+    assert undone.count("stays changed") == 2 and "way out" not in undone
+
+
+def test_errors_are_brief_about_digests(script):
+    script.on("GET", f"{PRODUCTION}/revisions", (404, error("not-found", f"nobody has {DIGEST}, it seems")))
+    told = repoint.run_cli("rollout", "history", "shop/production", server=script).exits(3).stderr
+    assert told == f"repoint: nobody has {DIGEST[:19]}, it seems\n"
 
 
 def test_undo_asks_a_person(moving):
@@ -509,8 +532,13 @@ def test_history_fits_a_terminal(script):
     assert code == 0
     assert "\x1b[32m" in screen
     plain = re.sub(r"\x1b\[[0-9;]*m", "", screen)
-    assert max(map(len, lines(plain.replace("\r", "")))) <= 100
+    shown = plain.replace("\r", "").splitlines()
+    assert max(map(len, shown)) <= 80
+    assert shown == [line.rstrip() for line in shown]
     assert "..." in plain
+    assert "ACTOR" not in plain and "COMMIT" not in plain
+    _, screen = on_terminal(["rollout", "history", "shop/production"], script, b"", {"COLUMNS": "110"})
+    assert "ACTOR" in screen and "COMMIT" not in screen, "who did it goes last"
     _, screen = on_terminal(["rollout", "history", "shop/production"], script, b"", {"NO_COLOR": "1"})
     assert "\x1b" not in screen
 
@@ -863,7 +891,7 @@ def test_the_ledger_is_proved_with_and_without_a_server(shop, server, cli):
     assert offline["events"] >= online["events"] > 0
     kept = f"{online['head']['seq']}:{online['head']['hash']}"
     for where in ([], ["--data", server.data]):
-        assert "verified: " in cli("ledger", "verify", "--head", kept, *where).ok().stdout
+        assert "verified " in cli("ledger", "verify", "--head", kept, *where).ok().stdout
         forged = kept[:-4] + ("0000" if kept[-4:] != "0000" else "1111")
         cli("ledger", "verify", "--head", forged, *where).exits(6)
     cli("ledger", "verify", "--head", "1:abc").exits(2)
@@ -878,7 +906,7 @@ def test_rebuilding_needs_the_data_directory_for_itself(shop, server, cli):
     before = cli("rollout", "history", "shop/production", "-o", "json").ok().json
     shop.agent.stop()
     server.stop()
-    assert "rebuilt from: " in cli("ledger", "rebuild", "--data", server.data).ok().stdout
+    assert "rebuilt from " in cli("ledger", "rebuild", "--data", server.data).ok().stdout
     server.start()
     after = cli("rollout", "history", "shop/production", "-o", "json").ok().json
     for one, other in zip(before["revisions"], after["revisions"], strict=True):

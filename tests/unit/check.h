@@ -41,7 +41,8 @@
 #define check_contains(text, part)                                                                 \
   do                                                                                               \
     {                                                                                              \
-      if (strstr ((text), (part)) == NULL)                                                         \
-        fail_msg ("\"%s\" does not contain \"%s\"", (text), (part));                               \
+      const char *text_ = (text), *part_ = (part);                                                 \
+      if (strstr (text_, part_) == NULL)                                                           \
+        fail_msg ("\"%s\" does not contain \"%s\"", text_, part_);                                 \
     }                                                                                              \
   while (0)
