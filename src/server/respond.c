@@ -91,17 +91,16 @@ rp_respond_header (RpRequest *request, const char *name, const char *value)
 
 /* distribution-spec, "Error Codes". */
 static json_t *
-registry_envelope (const GError *error)
+registry_envelope (const GError *error, const char *message)
 {
   return json_pack ("{s:[{s:s, s:s, s:{}}]}", "errors", "code", rp_error_oci_code (error),
-                    "message", error->message, "detail");
+                    "message", message, "detail");
 }
 
 static json_t *
-api_envelope (const GError *error)
+api_envelope (const GError *error, const char *message)
 {
-  return json_pack ("{s:{s:s, s:s}}", "error", "code", rp_error_name (error), "message",
-                    error->message);
+  return json_pack ("{s:{s:s, s:s}}", "error", "code", rp_error_name (error), "message", message);
 }
 
 void
@@ -109,13 +108,13 @@ rp_respond_error (RpRequest *request, const GError *error)
 {
   int status = rp_error_http_status (error);
   gboolean registry = rp_request_is_registry (request);
-  json_t *json = registry ? registry_envelope (error) : api_envelope (error);
+  /* Whatever bytes got into the text: who is refused is told why (promise 10). */
+  g_autofree char *message = g_utf8_make_valid (error->message, -1);
+  json_t *json = registry ? registry_envelope (error, message) : api_envelope (error, message);
 
   if (status >= 500)
     rp_log_error ("http", "%.500s: %d: %s", request->path, status, error->message);
   if (status == 503 || status == 429)
     rp_respond_header (request, "Retry-After", "1");
-  if (json == NULL) /* a message that is not UTF-8 */
-    json = json_pack ("{}");
   rp_respond_json (request, status, json);
 }
