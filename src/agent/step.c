@@ -215,10 +215,13 @@ may_adopt (const RpTargetState *state, const RpLook *look)
     }
 }
 
-/* A host whose journal is new may run a release that the server knows to be good. */
+/* A host whose journal is new may run a release that the server knows to be good. What has just failed
+ * its trial here is not that, whatever it is elsewhere. */
 static void
 recognise_running (RpTargetState *state, const RpLook *look)
 {
+  if (state->phase == RP_PHASE_FAILED)
+    return;
   for (guint i = 0; state->confirmed == NULL && i < state->window->len; i++)
     {
       const RpEntry *entry = g_ptr_array_index (state->window, i);

@@ -231,6 +231,28 @@ test_R44_the_story_of_going_back (void **data)
   assert_non_null (strstr (healthy.message, "v1"));
 }
 
+/* A release that is good elsewhere and runs here: taken for confirmed by a new journal, but not after it failed
+ * its trial here. */
+static void
+test_what_runs_is_recognised_unless_it_failed (void **data)
+{
+  const RpPhase phases[] = { RP_PHASE_IDLE, RP_PHASE_FAILED };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (phases); i++)
+    {
+      const Row row = { .phase = phases[i], .pointer = 2, .work = 1 };
+      g_autoptr (RpTargetState) state = state_of (&row);
+      RpObservation seen = sight (1);
+      RpLook look = { .event = RP_EVENT_TICK, .now_us = NOW, .seen = &seen };
+      g_auto (RpStep) step = { 0 };
+
+      g_ptr_array_add (state->window, entry (1, 1, TRUE, FALSE));
+      rp_step (state, &look, &step);
+      assert_int_equal (state->phase, RP_PHASE_PREPARING);
+      assert_int_equal (state->confirmed != NULL, phases[i] == RP_PHASE_IDLE);
+    }
+}
+
 /* ---- random histories ---- */
 
 #define RELEASES 6
@@ -522,6 +544,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_transitions),
     cmocka_unit_test (test_R44_the_story_of_going_back),
+    cmocka_unit_test (test_what_runs_is_recognised_unless_it_failed),
     cmocka_unit_test (test_random_histories_keep_the_invariants),
   };
 
