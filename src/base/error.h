@@ -40,6 +40,8 @@ enum {
   X (UNAUTHORIZED,          "unauthorized",          401, "UNAUTHORIZED",          REFUSED)        \
   X (TAG_IMMUTABLE,         "tag-immutable",         403, "DENIED",                CONFLICT)       \
   X (UNSUPPORTED,           "unsupported",           405, "UNSUPPORTED",           FAILED)         \
+  X (PROTECTED,             "protected",             405, "DENIED",                REFUSED)        \
+  X (TOO_LONG,              "too-long",              414, "UNSUPPORTED",           USAGE)          \
   X (TOO_LARGE,             "too-large",             413, "SIZE_INVALID",          USAGE)          \
   X (TOO_MANY,              "too-many",              429, "TOOMANYREQUESTS",       UNREACHABLE)    \
   X (NAME_INVALID,          "name-invalid",          400, "NAME_INVALID",          USAGE)          \

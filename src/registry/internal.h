@@ -16,6 +16,7 @@ struct RpRegistry
    * while a damaged blob is looked at again and quarantined: so that a good copy that was just
    * pushed is never taken for the bad one that it replaced. */
   GRWLock bytes_lock;
+  RpRegistryGuard guard;
 };
 
 /* Sets *out_size to what is recorded; *out_known is FALSE if the repository has no such blob. */

@@ -1,4 +1,4 @@
-/* Lists: tags, repositories, referrers. */
+/* Lists of names: tags and repositories. */
 #include "registry/registry.h"
 
 #include <string.h>
@@ -101,70 +101,4 @@ rp_registry_catalog (RpRegistry *registry, gint64 limit, const char *last, gbool
   json_object_set_new (result, "repositories", page.names);
   *out_more = page.more;
   return result;
-}
-
-/* ---- referrers ---- */
-
-typedef struct {
-  const char *repository;
-  const RpDigest *subject;
-  const char *artifact_type;
-  json_t *descriptors;
-} Referrers;
-
-static json_t *
-referrer_descriptor (const RpRows *rows, gsize row)
-{
-  json_t *descriptor = json_object ();
-  const char *artifact_type = rp_rows_text (rows, row, 3);
-  const char *text = rp_rows_text (rows, row, 4);
-  json_t *annotations = text ? json_loads (text, 0, NULL) : NULL;
-
-  json_object_set_new (descriptor, "mediaType", json_string (rp_rows_text (rows, row, 0)));
-  json_object_set_new (descriptor, "size", json_integer (rp_rows_int (rows, row, 1)));
-  json_object_set_new (descriptor, "digest", json_string (rp_rows_text (rows, row, 2)));
-  if (artifact_type)
-    json_object_set_new (descriptor, "artifactType", json_string (artifact_type));
-  if (json_object_size (annotations) > 0)
-    json_object_set (descriptor, "annotations", annotations);
-  json_decref (annotations);
-  return descriptor;
-}
-
-static gboolean
-read_referrers (RpTxn *txn, gpointer user_data, GError **error)
-{
-  static const char sql[]
-      = "SELECT media_type, size, digest, artifact_type, annotations FROM manifest "
-        "WHERE repository = $1 AND subject = $2 AND ($3 IS NULL OR artifact_type = $3) "
-        "ORDER BY seq";
-  Referrers *referrers = user_data;
-  char text[RP_DIGEST_STRING_SIZE];
-  g_autoptr (RpRows) rows
-      = rp_txn_query (txn, error, sql, "sss", referrers->repository,
-                      rp_digest_format (referrers->subject, text), referrers->artifact_type);
-
-  if (!rows)
-    return FALSE;
-  referrers->descriptors = json_array ();
-  for (gsize row = 0; row < rp_rows_count (rows); row++)
-    json_array_append_new (referrers->descriptors, referrer_descriptor (rows, row));
-  return TRUE;
-}
-
-json_t *
-rp_registry_referrers (RpRegistry *registry, const char *repository, const RpDigest *digest,
-                       const char *artifact_type, GError **error)
-{
-  Referrers referrers = { repository, digest, artifact_type, NULL };
-  json_t *index;
-
-  if (!rp_repository_check (repository, error)
-      || !rp_db_read (registry->db, read_referrers, &referrers, error))
-    return NULL;
-  index = json_object ();
-  json_object_set_new (index, "schemaVersion", json_integer (2));
-  json_object_set_new (index, "mediaType", json_string (RP_MEDIA_OCI_INDEX));
-  json_object_set_new (index, "manifests", referrers.descriptors);
-  return index;
 }

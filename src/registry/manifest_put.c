@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "oci/reference.h"
 #include "registry/internal.h"
+#include "registry/policy.h"
 
 #define MISSING_SHOWN 20 /* digests in one message */
 
@@ -22,44 +23,38 @@ typedef struct {
   RpRegistry *registry;
   const char *repository;
   const char *actor;
-  const char *tag; /* or NULL */
+  const char *const *tags; /* NULL-ended */
   const void *data;
   gsize size;
   RpDigest digest;
   RpManifest *manifest;
+  gboolean sparse; /* the policy allows that something is missing */
 } Put;
 
 /* ---- the bytes alone ---- */
 
 static gboolean
-check_digest (Put *put, const char *reference, GError **error)
+check_digest (Put *put, const RpDigest *wanted, GError **error)
 {
-  RpDigest wanted;
   char wanted_text[RP_DIGEST_STRING_SIZE], found_text[RP_DIGEST_STRING_SIZE];
 
-  if (!rp_digest_parse (reference, &wanted, error))
-    return FALSE;
-  put->digest = rp_digest_of (wanted.algorithm, put->data, put->size);
-  if (rp_digest_equal (&put->digest, &wanted))
+  put->digest = rp_digest_of (wanted->algorithm, put->data, put->size);
+  if (rp_digest_equal (&put->digest, wanted))
     return TRUE;
   g_set_error (error, RP_ERROR, RP_ERROR_DIGEST_MISMATCH,
                "the manifest was sent as %s but its bytes are %s: they were changed on the way, or "
                "the wrong file was sent",
-               rp_digest_format (&wanted, wanted_text),
-               rp_digest_format (&put->digest, found_text));
+               rp_digest_format (wanted, wanted_text), rp_digest_format (&put->digest, found_text));
   return FALSE;
 }
 
 static gboolean
-check_reference (Put *put, const char *reference, GError **error)
+check_tags (const Put *put, GError **error)
 {
-  if (!rp_repository_check (put->repository, error))
-    return FALSE;
-  if (strchr (reference, ':'))
-    return check_digest (put, reference, error);
-  put->tag = reference;
-  put->digest = rp_digest_of (RP_DIGEST_SHA256, put->data, put->size);
-  return rp_tag_check (reference, error);
+  for (guint i = 0; put->tags[i] != NULL; i++)
+    if (!rp_tag_check (put->tags[i], error))
+      return FALSE;
+  return TRUE;
 }
 
 /* ---- what it names ---- */
@@ -137,7 +132,7 @@ refuse_missing (const Put *put, GPtrArray *missing, GError **error)
 /* ---- the tag ---- */
 
 static gboolean
-refuse_tag (const Put *put, const RpRows *rows, GError **error)
+refuse_tag (const Put *put, const char *tag, const RpRows *rows, GError **error)
 {
   g_autofree char *at = rp_clock_format (rp_rows_int (rows, 0, 1));
   char pushed[RP_DIGEST_STRING_SIZE];
@@ -145,30 +140,73 @@ refuse_tag (const Put *put, const RpRows *rows, GError **error)
   g_set_error (error, RP_ERROR, RP_ERROR_TAG_IMMUTABLE,
                "tag \"%s\" of %s already names %s (pushed %s by %s) and tags are write-once, so it "
                "cannot name %s: push under a new tag, or deploy by digest",
-               put->tag, put->repository, rp_rows_text (rows, 0, 0), at,
-               rp_rows_text (rows, 0, 2), rp_digest_format (&put->digest, pushed));
+               tag, put->repository, rp_rows_text (rows, 0, 0), at, rp_rows_text (rows, 0, 2),
+               rp_digest_format (&put->digest, pushed));
   return FALSE;
 }
 
-/* *out_new: the tag is free. */
+/* A name that was deleted, where the policy burns those. */
 static gboolean
-check_tag (RpTxn *txn, const Put *put, gboolean *out_new, GError **error)
+check_burnt (RpTxn *txn, const Put *put, const char *tag, GError **error)
+{
+  static const char sql[] = "SELECT digest FROM former_tag WHERE repository = $1 AND name = $2";
+  g_autoptr (RpRows) rows = rp_txn_query (txn, error, sql, "ss", put->repository, tag);
+  char pushed[RP_DIGEST_STRING_SIZE];
+
+  if (!rows)
+    return FALSE;
+  rp_digest_format (&put->digest, pushed);
+  if (rp_rows_count (rows) == 0 || strcmp (rp_rows_text (rows, 0, 0), pushed) == 0)
+    return TRUE;
+  g_set_error (error, RP_ERROR, RP_ERROR_TAG_IMMUTABLE,
+               "tag \"%s\" of %s named %s before it was deleted, and deleted tags are burnt in this "
+               "repository, so it cannot name %s: push under a new tag",
+               tag, put->repository, rp_rows_text (rows, 0, 0), pushed);
+  return FALSE;
+}
+
+typedef enum { TAG_SAME, TAG_NEW, TAG_MOVES } TagChange;
+
+/* *out_from is what the tag names until now, where it moves: g_free(). */
+static gboolean
+check_tag (RpTxn *txn, const Put *put, const RpPolicy *policy, const char *tag, TagChange *out,
+           char **out_from, GError **error)
 {
   static const char sql[]
       = "SELECT digest, at_us, actor FROM tag WHERE repository = $1 AND name = $2";
-  g_autoptr (RpRows) rows = NULL;
+  g_autoptr (RpRows) rows = rp_txn_query (txn, error, sql, "ss", put->repository, tag);
   char text[RP_DIGEST_STRING_SIZE];
 
-  *out_new = FALSE;
-  if (!put->tag)
-    return TRUE;
-  rows = rp_txn_query (txn, error, sql, "ss", put->repository, put->tag);
   if (!rows)
     return FALSE;
-  *out_new = rp_rows_count (rows) == 0;
-  if (*out_new || strcmp (rp_rows_text (rows, 0, 0), rp_digest_format (&put->digest, text)) == 0)
+  if (rp_rows_count (rows) == 0)
+    {
+      *out = TAG_NEW;
+      return !policy->burnt_tags || rp_tag_is_signature (tag)
+             || check_burnt (txn, put, tag, error);
+    }
+  *out = TAG_SAME;
+  if (strcmp (rp_rows_text (rows, 0, 0), rp_digest_format (&put->digest, text)) == 0)
     return TRUE;
-  return refuse_tag (put, rows, error);
+  if (!rp_policy_tag_may_move (policy, tag))
+    return refuse_tag (put, tag, rows, error);
+  *out = TAG_MOVES;
+  *out_from = g_strdup (rp_rows_text (rows, 0, 0));
+  return TRUE;
+}
+
+static gboolean
+check_all_tags (RpTxn *txn, const Put *put, const RpPolicy *policy, GError **error)
+{
+  for (guint i = 0; put->tags[i] != NULL; i++)
+    {
+      g_autofree char *from = NULL;
+      TagChange change;
+
+      if (!check_tag (txn, put, policy, put->tags[i], &change, &from, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 /* ---- recording ---- */
@@ -227,57 +265,78 @@ append_manifest (RpTxn *txn, const Put *put, GError **error)
 }
 
 static gboolean
-append_tag (RpTxn *txn, const Put *put, GError **error)
+append_tag (RpTxn *txn, const Put *put, const char *tag, const char *from, GError **error)
 {
   g_autoptr (json_t) body = json_object ();
   char text[RP_DIGEST_STRING_SIZE];
 
   json_object_set_new (body, "repository", json_string (put->repository));
-  json_object_set_new (body, "tag", json_string (put->tag));
+  json_object_set_new (body, "tag", json_string (tag));
   json_object_set_new (body, "digest", json_string (rp_digest_format (&put->digest, text)));
-  return rp_ledger_append (put->registry->ledger, txn, put->actor, "tag.created", body, NULL,
-                           error);
+  if (from)
+    json_object_set_new (body, "from", json_string (from));
+  return rp_ledger_append (put->registry->ledger, txn, put->actor,
+                           from ? "tag.moved" : "tag.created", body, NULL, error);
 }
 
-typedef struct {
-  gboolean new_manifest;
-  gboolean new_tag;
-} Findings;
+/* Each is looked at again right before: the list may name one twice. */
+static gboolean
+append_tags (RpTxn *txn, const Put *put, const RpPolicy *policy, GError **error)
+{
+  for (guint i = 0; put->tags[i] != NULL; i++)
+    {
+      g_autofree char *from = NULL;
+      TagChange change;
+
+      if (!check_tag (txn, put, policy, put->tags[i], &change, &from, error)
+          || (change != TAG_SAME && !append_tag (txn, put, put->tags[i], from, error)))
+        return FALSE;
+    }
+  return TRUE;
+}
 
 static gboolean
-check_all (RpTxn *txn, const Put *put, Findings *out, GError **error)
+check_all (RpTxn *txn, const Put *put, const RpPolicy *policy, gboolean *out_new_manifest,
+           GError **error)
 {
   g_autoptr (GPtrArray) missing = g_ptr_array_new ();
 
-  if (!check_tag (txn, put, &out->new_tag, error)
-      || !check_media_type (txn, put, &out->new_manifest, error)
+  if (!check_all_tags (txn, put, policy, error)
+      || !check_media_type (txn, put, out_new_manifest, error)
       || !check_recorded (txn, put, missing, error))
     return FALSE;
-  return missing->len == 0 || refuse_missing (put, missing, error);
+  return missing->len == 0 || policy->allow_sparse || refuse_missing (put, missing, error);
 }
 
 static gboolean
 record (RpTxn *txn, gpointer user_data, GError **error)
 {
   const Put *put = user_data;
-  gboolean damaged = FALSE;
-  Findings findings;
+  g_auto (RpPolicy) policy = { 0 };
+  gboolean damaged = FALSE, new_manifest = FALSE;
 
-  if (!check_all (txn, put, &findings, error)
+  if (!rp_policy_find (txn, put->repository, &policy, error)
+      || !check_all (txn, put, &policy, &new_manifest, error)
       || !rp_registry_is_damaged (txn, &put->digest, &damaged, error)
       || !rp_registry_note_verified (txn, &put->digest, rp_clock_now_us (), error))
     return FALSE;
-  if ((findings.new_manifest || damaged) && !append_manifest (txn, put, error))
+  if ((new_manifest || damaged) && !append_manifest (txn, put, error))
     return FALSE;
-  return !findings.new_tag || append_tag (txn, put, error);
+  return append_tags (txn, put, &policy, error);
 }
 
 static gboolean
 check_before (RpTxn *txn, gpointer user_data, GError **error)
 {
-  Findings findings;
+  Put *put = user_data;
+  g_auto (RpPolicy) policy = { 0 };
+  gboolean new_manifest;
 
-  return check_all (txn, user_data, &findings, error);
+  if (!rp_policy_find (txn, put->repository, &policy, error)
+      || !check_all (txn, put, &policy, &new_manifest, error))
+    return FALSE;
+  put->sparse = policy.allow_sparse;
+  return TRUE;
 }
 
 /* Recorded is not enough: what was lost or quarantined since must be pushed again. */
@@ -313,30 +372,37 @@ check_stored (const Put *put, GError **error)
 static gboolean
 put_locked (Put *put, GError **error)
 {
-  return rp_db_read (put->registry->db, check_before, put, error) && check_stored (put, error)
+  return rp_db_read (put->registry->db, check_before, put, error)
+         && (put->sparse || check_stored (put, error))
          && rp_store_put (put->registry->store, &put->digest, put->data, put->size, error)
          && rp_db_write (put->registry->db, record, put, error);
 }
 
-gboolean
-rp_registry_manifest_put (RpRegistry *registry, const char *repository, const char *reference,
-                          const char *media_type, const void *data, gsize size, const char *actor,
-                          RpManifestInfo *out, GError **error)
+static gboolean
+check_size_limit (gsize size, GError **error)
 {
-  Put put = { .registry = registry, .repository = repository, .actor = actor, .data = data,
-              .size = size };
+  if (size <= RP_MANIFEST_LIMIT)
+    return TRUE;
+  g_set_error (error, RP_ERROR, RP_ERROR_TOO_LARGE,
+               "the manifest has %" G_GSIZE_FORMAT " bytes and may have %d at most: put large "
+               "content into layers",
+               size, RP_MANIFEST_LIMIT);
+  return FALSE;
+}
+
+gboolean
+rp_registry_manifest_put_tags (RpRegistry *registry, const char *repository,
+                               const RpDigest *digest, const char *const *tags,
+                               const char *media_type, const void *data, gsize size,
+                               const char *actor, RpManifestInfo *out, GError **error)
+{
+  Put put = { .registry = registry, .repository = repository, .actor = actor, .tags = tags,
+              .data = data, .size = size };
   g_autoptr (RpManifest) manifest = NULL;
   gboolean ok;
 
-  if (size > RP_MANIFEST_LIMIT)
-    {
-      g_set_error (error, RP_ERROR, RP_ERROR_TOO_LARGE,
-                   "the manifest has %" G_GSIZE_FORMAT " bytes and may have %d at most: put large "
-                   "content into layers",
-                   size, RP_MANIFEST_LIMIT);
-      return FALSE;
-    }
-  if (!check_reference (&put, reference, error))
+  if (!check_size_limit (size, error) || !rp_repository_check (repository, error)
+      || !check_tags (&put, error) || !check_digest (&put, digest, error))
     return FALSE;
   manifest = put.manifest = rp_manifest_parse (data, size, media_type, error);
   if (!manifest)
@@ -350,6 +416,25 @@ rp_registry_manifest_put (RpRegistry *registry, const char *repository, const ch
                            .size_bytes = size, .has_subject = manifest->has_subject,
                            .subject = manifest->subject };
   return TRUE;
+}
+
+gboolean
+rp_registry_manifest_put (RpRegistry *registry, const char *repository, const char *reference,
+                          const char *media_type, const void *data, gsize size, const char *actor,
+                          RpManifestInfo *out, GError **error)
+{
+  gboolean by_tag = strchr (reference, ':') == NULL;
+  const char *const tags[] = { by_tag ? reference : NULL, NULL };
+  RpDigest digest;
+
+  if (!check_size_limit (size, error))
+    return FALSE;
+  if (by_tag)
+    digest = rp_digest_of (RP_DIGEST_SHA256, data, size);
+  else if (!rp_digest_parse (reference, &digest, error))
+    return FALSE;
+  return rp_registry_manifest_put_tags (registry, repository, &digest, tags, media_type, data, size,
+                                        actor, out, error);
 }
 
 void

@@ -43,6 +43,18 @@ static const char schema[]
       "  actor TEXT NOT NULL,"
       "  PRIMARY KEY (repository, name)) WITHOUT ROWID;"
       "CREATE INDEX IF NOT EXISTS tag_digest ON tag (repository, digest);"
+      "CREATE TABLE IF NOT EXISTS former_tag ("
+      "  repository TEXT NOT NULL,"
+      "  name TEXT NOT NULL,"
+      "  digest TEXT NOT NULL,"
+      "  seq INTEGER NOT NULL,"
+      "  PRIMARY KEY (repository, name)) WITHOUT ROWID;"
+      "CREATE TABLE IF NOT EXISTS repository_policy ("
+      "  pattern TEXT PRIMARY KEY,"
+      "  content TEXT NOT NULL,"
+      "  seq INTEGER NOT NULL,"
+      "  at_us INTEGER NOT NULL,"
+      "  actor TEXT NOT NULL) WITHOUT ROWID;"
       "CREATE TABLE IF NOT EXISTS damaged ("
       "  digest TEXT PRIMARY KEY,"
       "  found TEXT NOT NULL,"
@@ -53,7 +65,8 @@ static const char schema[]
       "  ok INTEGER NOT NULL) WITHOUT ROWID;";
 
 static const char *const tables[]
-    = { "repository", "repo_blob", "manifest", "tag", "damaged", NULL };
+    = { "repository", "repo_blob", "manifest",          "tag",
+        "former_tag", "damaged",   "repository_policy", NULL };
 
 static gboolean
 add_repository (RpTxn *txn, const RpEvent *event, const char *repository, GError **error)
@@ -134,6 +147,104 @@ tag_created (RpTxn *txn, const RpEvent *event, GError **error)
 }
 
 static gboolean
+tag_moved (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  const char *repository, *tag, *digest;
+
+  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
+      || !rp_json_need_string (event->body, "tag", "body", &tag, error)
+      || !rp_json_need_string (event->body, "digest", "body", &digest, error))
+    return FALSE;
+  return rp_txn_exec (txn, error, NULL,
+                      "UPDATE tag SET digest = $3, seq = $4, at_us = $5, actor = $6 "
+                      "WHERE repository = $1 AND name = $2",
+                      "sssiis", repository, tag, digest, event->seq, event->at_us, event->actor);
+}
+
+/* ---- taking away ---- */
+
+static gboolean
+tag_deleted (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  const char *repository, *tag;
+
+  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
+      || !rp_json_need_string (event->body, "tag", "body", &tag, error))
+    return FALSE;
+  return rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO former_tag (repository, name, digest, seq) "
+                      "SELECT repository, name, digest, $3 FROM tag "
+                      "WHERE repository = $1 AND name = $2 ON CONFLICT (repository, name) "
+                      "DO UPDATE SET digest = excluded.digest, seq = excluded.seq",
+                      "ssi", repository, tag, event->seq)
+         && rp_txn_exec (txn, error, NULL, "DELETE FROM tag WHERE repository = $1 AND name = $2",
+                         "ss", repository, tag);
+}
+
+static gboolean
+manifest_deleted (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  const char *repository, *digest;
+
+  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
+      || !rp_json_need_string (event->body, "digest", "body", &digest, error))
+    return FALSE;
+  return rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO former_tag (repository, name, digest, seq) "
+                      "SELECT repository, name, digest, $3 FROM tag "
+                      "WHERE repository = $1 AND digest = $2 ON CONFLICT (repository, name) "
+                      "DO UPDATE SET digest = excluded.digest, seq = excluded.seq",
+                      "ssi", repository, digest, event->seq)
+         && rp_txn_exec (txn, error, NULL, "DELETE FROM tag WHERE repository = $1 AND digest = $2",
+                         "ss", repository, digest)
+         && rp_txn_exec (txn, error, NULL,
+                         "DELETE FROM manifest WHERE repository = $1 AND digest = $2", "ss",
+                         repository, digest);
+}
+
+static gboolean
+blob_deleted (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  const char *repository, *digest;
+
+  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
+      || !rp_json_need_string (event->body, "digest", "body", &digest, error))
+    return FALSE;
+  return rp_txn_exec (txn, error, NULL,
+                      "DELETE FROM repo_blob WHERE repository = $1 AND digest = $2", "ss",
+                      repository, digest);
+}
+
+/* ---- policies ---- */
+
+static gboolean
+repository_configured (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  g_autofree char *content = rp_json_canonical (event->body);
+  const char *pattern;
+
+  if (!rp_json_need_string (event->body, "pattern", "body", &pattern, error))
+    return FALSE;
+  return rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO repository_policy (pattern, content, seq, at_us, actor) "
+                      "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (pattern) DO UPDATE SET "
+                      "content = $2, seq = $3, at_us = $4, actor = $5",
+                      "ssiis", pattern, content, event->seq, event->at_us, event->actor);
+}
+
+static gboolean
+repository_unconfigured (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  const char *pattern;
+
+  return rp_json_need_string (event->body, "pattern", "body", &pattern, error)
+         && rp_txn_exec (txn, error, NULL, "DELETE FROM repository_policy WHERE pattern = $1", "s",
+                         pattern);
+}
+
+/* ---- damage ---- */
+
+static gboolean
 blob_damaged (RpTxn *txn, const RpEvent *event, GError **error)
 {
   const char *digest, *found;
@@ -153,8 +264,14 @@ static const struct {
 } kinds[] = {
   { "blob.added", blob_added },
   { "blob.damaged", blob_damaged },
+  { "blob.deleted", blob_deleted },
   { "manifest.added", manifest_added },
+  { "manifest.deleted", manifest_deleted },
+  { "repository.configured", repository_configured },
+  { "repository.unconfigured", repository_unconfigured },
   { "tag.created", tag_created },
+  { "tag.deleted", tag_deleted },
+  { "tag.moved", tag_moved },
 };
 
 static gboolean

@@ -32,6 +32,24 @@ rp_registry_store (RpRegistry *registry)
   return registry->store;
 }
 
+RpDb *
+rp_registry_db (RpRegistry *registry)
+{
+  return registry->db;
+}
+
+RpLedger *
+rp_registry_ledger (RpRegistry *registry)
+{
+  return registry->ledger;
+}
+
+void
+rp_registry_set_guard (RpRegistry *registry, const RpRegistryGuard *guard)
+{
+  registry->guard = *guard;
+}
+
 /* ---- what is recorded ---- */
 
 static gboolean

@@ -1,10 +1,13 @@
 /* An OCI registry over a store and a ledger.  Not HTTP: the server calls this and renders.
  *
  * Repositories come into being with their first blob or manifest.  A blob belongs to a repository
- * that pushed or mounted it; elsewhere it does not exist.  Tags are write-once.  Every change is
- * a ledger event, appended only after the bytes are durable:
+ * that pushed or mounted it; elsewhere it does not exist.  Tags are write-once unless the
+ * repository's policy (policy.h) lets them move.  Deleting takes a name or a membership away, never
+ * bytes.  Every change is a ledger event, appended only after the bytes are durable:
  *   blob.added {repository, digest, size, from?}     tag.created {repository, tag, digest}
- *   manifest.added {repository, digest, size, …}     blob.damaged {digest, found}
+ *   manifest.added {repository, digest, size, …}     tag.moved {repository, tag, digest, from}
+ *   blob.deleted {repository, digest}                tag.deleted {repository, tag, digest}
+ *   manifest.deleted {repository, digest, tags}      blob.damaged {digest, found}
  * All functions are thread-safe and block.  `actor` is who is recorded.
  */
 #pragma once
@@ -21,6 +24,23 @@ RpRegistry *rp_registry_new (RpStore *store, RpLedger *ledger);
 void rp_registry_free (RpRegistry *registry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpRegistry, rp_registry_free)
 RpStore *rp_registry_store (RpRegistry *registry);
+RpDb *rp_registry_db (RpRegistry *registry);
+RpLedger *rp_registry_ledger (RpRegistry *registry);
+
+/* ---- policies (policy.h says what is in one) ---- */
+
+/* [policy…] in the order of their patterns. */
+json_t *rp_registry_policies (RpRegistry *registry, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The one that counts for `repository`, which need not exist. */
+json_t *rp_registry_policy_of (RpRegistry *registry, const char *repository, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* Makes the policy of `pattern`, or changes the members that `fields` names, and returns all of
+ * it. Records nothing where nothing changes. RP_ERROR_INVALID. */
+json_t *rp_registry_configure (RpRegistry *registry, const char *pattern, const json_t *fields,
+                               const char *actor, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* RP_ERROR_NOT_FOUND if `pattern` has no policy. */
+gboolean rp_registry_unconfigure (RpRegistry *registry, const char *pattern, const char *actor,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- blobs ---- */
 gboolean rp_registry_blob_stat (RpRegistry *registry, const char *repository,
@@ -51,14 +71,20 @@ void rp_manifest_info_clear (RpManifestInfo *info);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RpManifestInfo, rp_manifest_info_clear)
 
 /* `reference` is a tag or a digest. Refuses with RP_ERROR_MANIFEST_BLOB_UNKNOWN (all that is
- * missing, by digest) unless the repository has the whole of what the manifest names;
- * RP_ERROR_TAG_IMMUTABLE if the tag names another digest: the text says tag, existing and pushed
- * digest, since when, and what to do. Both happen in the transaction of the record. Idempotent
- * for the same bytes. */
+ * missing, by digest) unless the repository has the whole of what the manifest names or its policy
+ * is sparse; RP_ERROR_TAG_IMMUTABLE if the tag names another digest and may not move: the text says
+ * tag, existing and pushed digest, since when, and what to do. Both happen in the transaction of
+ * the record. Idempotent for the same bytes. */
 gboolean rp_registry_manifest_put (RpRegistry *registry, const char *repository,
                                    const char *reference, const char *media_type, const void *data,
                                    gsize size, const char *actor, RpManifestInfo *out,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* As above by digest, and gives it all of `tags` (NULL-ended) or, where one is refused, none. */
+gboolean rp_registry_manifest_put_tags (RpRegistry *registry, const char *repository,
+                                        const RpDigest *digest, const char *const *tags,
+                                        const char *media_type, const void *data, gsize size,
+                                        const char *actor, RpManifestInfo *out, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 /* `out_bytes` may be NULL (HEAD). RP_ERROR_MANIFEST_UNKNOWN, RP_ERROR_CORRUPT. */
 gboolean rp_registry_manifest_get (RpRegistry *registry, const char *repository,
                                    const char *reference, RpManifestInfo *out, GBytes **out_bytes,
@@ -71,10 +97,55 @@ json_t *rp_registry_tags (RpRegistry *registry, const char *repository, gint64 l
     G_GNUC_WARN_UNUSED_RESULT;
 json_t *rp_registry_catalog (RpRegistry *registry, gint64 limit, const char *last,
                              gboolean *out_more, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* An image index of the manifests whose subject is `digest`; never an error for an unknown one. */
+/* An image index of the manifests whose subject is `digest`; never an error for an unknown one.
+ * Also has what the index under the fallback tag (`sha256-<64 hex>`) lists, is in the repository and
+ * has another or no subject. */
 json_t *rp_registry_referrers (RpRegistry *registry, const char *repository,
                                const RpDigest *digest, const char *artifact_type, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* At most `limit` (from 1) of those after `after` (0: from the first), fewer where their annotations
+ * are large; *out_next is what to go on after, 0 at the end. */
+json_t *rp_registry_referrers_page (RpRegistry *registry, const char *repository,
+                                    const RpDigest *digest, const char *artifact_type,
+                                    gint64 after, gint64 limit, gint64 *out_next, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* ---- deleting ----
+ *
+ * Effective at once in that repository; the bytes stay in the store.  RP_ERROR_UNSUPPORTED if the
+ * policy denies it, RP_ERROR_PROTECTED if a guard says that the digest is needed (*out_detail is
+ * what it said then: the caller's, may be NULL).  A tag is no more than a name and needs no guard.
+ */
+gboolean rp_registry_tag_delete (RpRegistry *registry, const char *repository, const char *tag,
+                                 const char *actor, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* All its tags in the repository go with it. */
+gboolean rp_registry_manifest_delete (RpRegistry *registry, const char *repository,
+                                      const RpDigest *digest, const char *actor,
+                                      json_t **out_detail, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_registry_blob_delete (RpRegistry *registry, const char *repository,
+                                  const RpDigest *digest, const char *actor, json_t **out_detail,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Who knows what must stay (releases: a layer above). */
+typedef struct {
+  /* Outside of any transaction; may read and hash. Learns what it needs for check(). */
+  gboolean (*prepare) (gpointer user_data, GError **error);
+  /* In the deleting transaction: quick. *out_fresh FALSE: something was recorded since prepare(),
+   * which is called again. Else *out_holder is NULL, or an object whose member "text" completes
+   * "it is part of …". */
+  gboolean (*check) (RpTxn *txn, const RpDigest *digest, gboolean *out_fresh, json_t **out_holder,
+                     gpointer user_data, GError **error);
+  gpointer user_data;
+} RpRegistryGuard;
+/* Before the registry is used; copied. */
+void rp_registry_set_guard (RpRegistry *registry, const RpRegistryGuard *guard);
+
+/* In a transaction: does the repository still have every item of `closure`? For who is about to
+ * record that something needs them. RP_ERROR_MANIFEST_BLOB_UNKNOWN names the first that it has
+ * not. */
+gboolean rp_registry_check_closure (RpTxn *txn, const char *repository, const RpClosure *closure,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- for the layers above ---- */
 

@@ -18,6 +18,7 @@ rp_engine_new (RpRegistry *registry, RpLedger *ledger)
   engine->db = rp_ledger_db (ledger);
   g_mutex_init (&engine->lock);
   engine->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, seen_free);
+  engine->protection = rp_protection_new ();
   return engine;
 }
 
@@ -26,6 +27,7 @@ rp_engine_free (RpEngine *engine)
 {
   if (engine == NULL)
     return;
+  rp_protection_free (engine->protection);
   g_hash_table_unref (engine->seen);
   g_mutex_clear (&engine->lock);
   g_free (engine);

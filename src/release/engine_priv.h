@@ -3,6 +3,10 @@
 
 #include "release/engine.h"
 
+typedef struct RpProtection RpProtection; /* protection.c */
+RpProtection *rp_protection_new (void);
+void rp_protection_free (RpProtection *protection);
+
 struct RpEngine
 {
   RpRegistry *registry;
@@ -10,6 +14,7 @@ struct RpEngine
   RpDb *db;
   GMutex lock;
   GHashTable *seen; /* under lock: `app/environment/target` → RpSeen */
+  RpProtection *protection;
 };
 
 typedef struct

@@ -22,6 +22,7 @@ typedef struct
   char *scope;
   RpApp *app;
   RpRelease *wanted; /* components are resolved; its commit and repository will be recorded */
+  GPtrArray *closures; /* RpClosure of each component of `wanted`, once they are verified */
   RpRelease *result;
   gboolean created;
 } Create;
@@ -32,6 +33,7 @@ create_clear (Create *create)
   g_free (create->scope);
   rp_app_free (create->app);
   rp_release_free (create->wanted);
+  g_clear_pointer (&create->closures, g_ptr_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Create, create_clear)
 
@@ -476,13 +478,29 @@ record (RpTxn *txn, Create *create, GError **error)
   return create->result != NULL;
 }
 
+/* What was whole when it was hashed may have been deleted since; once it is recorded that it is
+ * needed, it can no longer be. */
+static gboolean
+check_still_whole (RpTxn *txn, const Create *create, GError **error)
+{
+  for (guint i = 0; i < create->closures->len; i++)
+    {
+      const RpReleaseComponent *component = create->wanted->components->pdata[i];
+      if (!rp_registry_check_closure (txn, component->repository, create->closures->pdata[i],
+                                      error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean
 record_in_txn (RpTxn *txn, gpointer user_data, GError **error)
 {
   Create *create = user_data;
   if (!match_recorded (txn, create, error))
     return FALSE;
-  return create->result != NULL || record (txn, create, error);
+  return create->result != NULL
+         || (check_still_whole (txn, create, error) && record (txn, create, error));
 }
 
 static gboolean
@@ -510,9 +528,18 @@ resolve_all (Create *create, GError **error)
 static gboolean
 verify_all (Create *create, GError **error)
 {
+  create->closures = g_ptr_array_new_with_free_func ((GDestroyNotify) rp_closure_free);
   for (guint i = 0; i < create->wanted->components->len; i++)
-    if (!verify (create, create->wanted->components->pdata[i], error))
-      return FALSE;
+    {
+      RpReleaseComponent *component = create->wanted->components->pdata[i];
+      if (!verify (create, component, error))
+        return FALSE;
+      RpClosure *closure = rp_registry_closure (create->engine->registry, component->repository,
+                                                &component->digest, error);
+      if (closure == NULL)
+        return FALSE;
+      g_ptr_array_add (create->closures, closure);
+    }
   return TRUE;
 }
 

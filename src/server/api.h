@@ -36,6 +36,10 @@ gboolean rp_api_release_create (RpRequest *request, GError **error);
 gboolean rp_api_releases (RpRequest *request, GError **error);
 gboolean rp_api_release (RpRequest *request, GError **error);
 gboolean rp_api_trace (RpRequest *request, GError **error);
+/* api_repositories.c */
+gboolean rp_api_policies (RpRequest *request, GError **error);
+gboolean rp_api_policy_put (RpRequest *request, GError **error);
+gboolean rp_api_policy_delete (RpRequest *request, GError **error);
 /* api_revisions.c */
 gboolean rp_api_plan (RpRequest *request, GError **error);
 gboolean rp_api_revision_create (RpRequest *request, GError **error);

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "server/listen.h"
+#include "release/protection.h"
 #include "server/parts.h"
 
 #define WRITERS_DEFAULT 16 /* they mostly wait for the disk, and together they share a sync */
@@ -106,6 +107,15 @@ read_head (RpServer *server, GError **error)
   return TRUE;
 }
 
+/* The registry knows nothing of releases; what they need it must not delete all the same. */
+static void
+guard_releases (const RpServices *services)
+{
+  const RpRegistryGuard guard = { rp_protection_prepare, rp_protection_check, services->engine };
+
+  rp_registry_set_guard (services->registry, &guard);
+}
+
 static gboolean
 open_domain (RpServer *server, const char *data_dir, GError **error)
 {
@@ -123,6 +133,7 @@ open_domain (RpServer *server, const char *data_dir, GError **error)
     return FALSE;
   services->registry = rp_registry_new (services->store, services->ledger);
   services->engine = rp_engine_new (services->registry, services->ledger);
+  guard_releases (services);
   return TRUE;
 }
 

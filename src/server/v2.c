@@ -83,15 +83,32 @@ rp_v2_limit (const RpRequest *request, gint64 *out, GError **error)
   return rp_request_query_int (request, "n", -1, out, error);
 }
 
-gboolean
-rp_v2_refuse_delete (RpRequest *request, GError **error)
+void
+rp_v2_fail (RpRequest *request, const GError *error, json_t *detail)
 {
-  rp_respond_header (request, "Allow", "GET, HEAD");
-  g_set_error_literal (
-      error, RP_ERROR, RP_ERROR_UNSUPPORTED,
-      "nothing is deleted by hand here: a rollback may need it, and a tag once given keeps its "
-      "meaning; what no environment can return to is for retention to remove");
-  return FALSE;
+  json_t *entry = json_object ();
+  json_t *errors = json_array ();
+  json_t *envelope = json_object ();
+
+  json_object_set_new (entry, "code", json_string (rp_error_oci_code (error)));
+  json_object_set_new (entry, "message", json_string (error->message));
+  json_object_set_new (entry, "detail", detail);
+  json_array_append_new (errors, entry);
+  json_object_set_new (envelope, "errors", errors);
+  rp_respond_json (request, rp_error_http_status (error), envelope);
+}
+
+gboolean
+rp_v2_refused (RpRequest *request, GError *cause, json_t *detail, GError **error)
+{
+  if (detail == NULL)
+    {
+      g_propagate_error (error, cause);
+      return FALSE;
+    }
+  rp_v2_fail (request, cause, detail);
+  g_error_free (cause);
+  return TRUE;
 }
 
 /* GET /v2/: yes, this is a registry. */
@@ -105,6 +122,8 @@ handle_base (RpRequest *request, GError **error)
 #define READ RP_ROUTE_REGISTRY
 #define WRITE (RP_ROUTE_REGISTRY | RP_ROUTE_WRITE)
 #define STREAM (RP_ROUTE_REGISTRY | RP_ROUTE_WRITE | RP_ROUTE_STREAM)
+/* May read manifests first, to learn what releases need. */
+#define DELETION (RP_ROUTE_REGISTRY | RP_ROUTE_WRITE | RP_ROUTE_SLOW)
 #define UPLOADS "/v2/{name}/blobs/uploads/"
 #define UPLOAD "/v2/{name}/blobs/uploads/{id}"
 
@@ -116,11 +135,11 @@ const RpRoute rp_registry_routes[] = {
     "A manifest by tag or digest" },
   { "PUT", "/v2/{name}/manifests/{reference}", WRITE, rp_v2_manifest_put,
     "Records a manifest and tags it" },
-  { "DELETE", "/v2/{name}/manifests/{reference}", READ, rp_v2_refuse_delete,
-    "Refused: retention decides" },
+  { "DELETE", "/v2/{name}/manifests/{reference}", DELETION, rp_v2_manifest_delete,
+    "Takes a tag away, or a manifest with all its tags" },
   { "GET", "/v2/{name}/blobs/{digest}", READ, rp_v2_blob_get, "A blob, or ranges of it" },
-  { "DELETE", "/v2/{name}/blobs/{digest}", READ, rp_v2_refuse_delete,
-    "Refused: retention decides" },
+  { "DELETE", "/v2/{name}/blobs/{digest}", DELETION, rp_v2_blob_delete,
+    "Takes a blob out of the repository" },
   { "POST", UPLOADS, STREAM, rp_v2_upload_post,
     "Starts an upload, mounts a blob or takes a whole one", rp_v2_upload_post_begin },
   { "POST", "/v2/{name}/blobs/uploads", STREAM, rp_v2_upload_post,

@@ -19,11 +19,16 @@ void rp_v2_next_link (RpRequest *request, gint64 limit, const char *last);
 /* The `n` argument; -1 if there is none. */
 gboolean rp_v2_limit (const RpRequest *request, gint64 *out, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
-/* Deletion by hand: RP_ERROR_UNSUPPORTED with the reason. */
-gboolean rp_v2_refuse_delete (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Answers with the error and more about it as its `detail`, which is taken over. */
+void rp_v2_fail (RpRequest *request, const GError *error, json_t *detail);
+/* The same where there is a detail; else hands `cause` on as the handler's error. Both are taken
+ * over. What the handler returns. */
+gboolean rp_v2_refused (RpRequest *request, GError *cause, json_t *detail, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 /* v2_blobs.c */
 gboolean rp_v2_blob_get (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_v2_blob_delete (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* v2_uploads.c */
 gboolean rp_v2_upload_post_begin (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_v2_upload_post (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -35,6 +40,8 @@ gboolean rp_v2_upload_delete (RpRequest *request, GError **error) G_GNUC_WARN_UN
 /* v2_manifests.c */
 gboolean rp_v2_manifest_get (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_v2_manifest_put (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_v2_manifest_delete (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* v2_lists.c */
 gboolean rp_v2_tags (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_v2_catalog (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_v2_referrers (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -80,3 +80,21 @@ rp_v2_blob_get (RpRequest *request, GError **error)
     }
   return TRUE;
 }
+
+gboolean
+rp_v2_blob_delete (RpRequest *request, GError **error)
+{
+  const char *repository = rp_v2_repository (request, error);
+  g_autoptr (GError) local = NULL;
+  json_t *detail = NULL;
+  RpDigest digest;
+
+  if (repository == NULL || !rp_v2_digest_param (request, &digest, error))
+    return FALSE;
+  if (rp_registry_blob_delete (rp_request_services (request)->registry, repository, &digest,
+                               rp_request_actor (request), &detail, &local))
+    rp_respond_empty (request, 202);
+  else
+    return rp_v2_refused (request, g_steal_pointer (&local), detail, error);
+  return TRUE;
+}

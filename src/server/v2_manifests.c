@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/json.h"
 #include "oci/reference.h"
 #include "server/parts.h"
 #include "server/v2.h"
@@ -36,6 +35,21 @@ find_manifest (RpRequest *request, const char *repository, const char *reference
   return TRUE;
 }
 
+/* What can be no tag names nothing: not there, like any other. */
+static gboolean
+check_asked (const char *reference, gboolean *out_is_digest, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (check_reference (reference, out_is_digest, &local))
+    return TRUE;
+  if (*out_is_digest)
+    g_propagate_error (error, g_steal_pointer (&local));
+  else
+    g_set_error_literal (error, RP_ERROR, RP_ERROR_MANIFEST_UNKNOWN, local->message);
+  return FALSE;
+}
+
 gboolean
 rp_v2_manifest_get (RpRequest *request, GError **error)
 {
@@ -45,7 +59,7 @@ rp_v2_manifest_get (RpRequest *request, GError **error)
   g_autoptr (GBytes) bytes = NULL;
   gboolean is_digest;
 
-  if (repository == NULL || !check_reference (reference, &is_digest, error)
+  if (repository == NULL || !check_asked (reference, &is_digest, error)
       || !find_manifest (request, repository, reference, &info, &bytes, error))
     return FALSE;
   rp_v2_digest_header (request, "Docker-Content-Digest", &info.digest);
@@ -58,6 +72,34 @@ rp_v2_manifest_get (RpRequest *request, GError **error)
 
 /* ---- PUT ---- */
 
+/* PUT …/manifests/DIGEST?tag=a&tag=b gives all tags or none. */
+static gboolean
+put_tags (RpRequest *request, const char *repository, const char *reference, GPtrArray *tags,
+          RpManifestInfo *out, GError **error)
+{
+  gsize size;
+  const void *data = g_bytes_get_data (rp_request_body (request), &size);
+  RpDigest digest;
+
+  if (tags->len > TAGS_MAX)
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_TOO_LONG, "%u tags at once; at most %d are taken",
+                   tags->len, TAGS_MAX);
+      return FALSE;
+    }
+  if (!rp_digest_parse (reference, &digest, error))
+    return FALSE;
+  g_ptr_array_add (tags, NULL);
+  if (!rp_registry_manifest_put_tags (rp_request_services (request)->registry, repository, &digest,
+                                      (const char *const *) tags->pdata,
+                                      rp_request_header (request, "Content-Type"), data, size,
+                                      rp_request_actor (request), out, error))
+    return FALSE;
+  for (guint i = 0; tags->pdata[i] != NULL; i++)
+    rp_respond_header (request, "OCI-Tag", tags->pdata[i]);
+  return TRUE;
+}
+
 static gboolean
 put_one (RpRequest *request, const char *repository, const char *reference, RpManifestInfo *out,
          GError **error)
@@ -68,55 +110,6 @@ put_one (RpRequest *request, const char *repository, const char *reference, RpMa
   return rp_registry_manifest_put (rp_request_services (request)->registry, repository, reference,
                                    rp_request_header (request, "Content-Type"), data, size,
                                    rp_request_actor (request), out, error);
-}
-
-/* Whether every tag of `tags` could be given to `digest`: asked first, so that a refusal leaves
- * none given. */
-static gboolean
-check_tags (RpRequest *request, const char *repository, GPtrArray *tags, const RpDigest *digest,
-            GError **error)
-{
-  RpRegistry *registry = rp_request_services (request)->registry;
-
-  if (tags->len > TAGS_MAX)
-    {
-      g_set_error (error, RP_ERROR, RP_ERROR_INVALID, "%u tags at once; at most %d are taken",
-                   tags->len, TAGS_MAX);
-      return FALSE;
-    }
-  for (guint i = 0; i < tags->len; i++)
-    {
-      g_auto (RpManifestInfo) info = { 0 };
-      g_autoptr (GError) unknown = NULL;
-      if (!rp_tag_check (tags->pdata[i], error))
-        return FALSE;
-      if (rp_registry_manifest_get (registry, repository, tags->pdata[i], &info, NULL, &unknown)
-          && !rp_digest_equal (&info.digest, digest))
-        {
-          char text[RP_DIGEST_STRING_SIZE];
-          g_set_error (error, RP_ERROR, RP_ERROR_TAG_IMMUTABLE,
-                       "tag %s of %s already names %s and tags are write-once; none of the tags "
-                       "was given; push under a new tag",
-                       (const char *) tags->pdata[i], repository,
-                       rp_digest_format (&info.digest, text));
-          return FALSE;
-        }
-    }
-  return TRUE;
-}
-
-/* PUT …/manifests/DIGEST?tag=a&tag=b */
-static gboolean
-put_tags (RpRequest *request, const char *repository, GPtrArray *tags, GError **error)
-{
-  for (guint i = 0; i < tags->len; i++)
-    {
-      g_auto (RpManifestInfo) info = { 0 };
-      if (!put_one (request, repository, tags->pdata[i], &info, error))
-        return FALSE;
-      rp_respond_header (request, "OCI-Tag", tags->pdata[i]);
-    }
-  return TRUE;
 }
 
 gboolean
@@ -131,15 +124,8 @@ rp_v2_manifest_put (RpRequest *request, GError **error)
 
   if (repository == NULL || !check_reference (reference, &is_digest, error))
     return FALSE;
-  if (tags->len > 0)
-    {
-      RpDigest digest;
-      if (!rp_digest_parse (reference, &digest, error)
-          || !check_tags (request, repository, tags, &digest, error))
-        return FALSE;
-    }
-  if (!put_one (request, repository, reference, &info, error)
-      || !put_tags (request, repository, tags, error))
+  if (tags->len > 0 ? !put_tags (request, repository, reference, tags, &info, error)
+                    : !put_one (request, repository, reference, &info, error))
     return FALSE;
   rp_v2_location (request, repository, "manifests", rp_digest_format (&info.digest, text));
   rp_v2_digest_header (request, "Docker-Content-Digest", &info.digest);
@@ -149,73 +135,29 @@ rp_v2_manifest_put (RpRequest *request, GError **error)
   return TRUE;
 }
 
-/* ---- lists ---- */
-
-/* Answers `list`, whose `key` holds at most `limit` names, with a link to what comes after. `n=0`
- * asks for nothing and gets no link, or a client would go round for ever. */
-static void
-respond_page (RpRequest *request, json_t *list, const char *key, gint64 limit, gboolean more)
-{
-  const json_t *names = json_object_get (list, key);
-  gsize count = json_array_size (names);
-
-  if (more && limit > 0 && count > 0)
-    rp_v2_next_link (request, limit, json_string_value (json_array_get (names, count - 1)));
-  rp_respond_json (request, 200, list);
-}
+/* ---- DELETE ---- */
 
 gboolean
-rp_v2_tags (RpRequest *request, GError **error)
+rp_v2_manifest_delete (RpRequest *request, GError **error)
 {
+  RpRegistry *registry = rp_request_services (request)->registry;
   const char *repository = rp_v2_repository (request, error);
-  gboolean more = FALSE;
-  gint64 limit;
-  json_t *list;
-
-  if (repository == NULL || !rp_v2_limit (request, &limit, error))
-    return FALSE;
-  list = rp_registry_tags (rp_request_services (request)->registry, repository, limit,
-                           rp_request_query (request, "last"), &more, error);
-  if (list == NULL)
-    return FALSE;
-  respond_page (request, list, "tags", limit, more);
-  return TRUE;
-}
-
-gboolean
-rp_v2_catalog (RpRequest *request, GError **error)
-{
-  gboolean more = FALSE;
-  gint64 limit;
-  json_t *list;
-
-  if (!rp_v2_limit (request, &limit, error))
-    return FALSE;
-  list = rp_registry_catalog (rp_request_services (request)->registry, limit,
-                              rp_request_query (request, "last"), &more, error);
-  if (list == NULL)
-    return FALSE;
-  respond_page (request, list, "repositories", limit, more);
-  return TRUE;
-}
-
-gboolean
-rp_v2_referrers (RpRequest *request, GError **error)
-{
-  const char *repository = rp_v2_repository (request, error);
-  const char *artifact_type = rp_request_query (request, "artifactType");
+  const char *reference = rp_request_param (request, "reference");
+  const char *actor = rp_request_actor (request);
+  g_autoptr (GError) local = NULL;
+  json_t *detail = NULL;
+  gboolean is_digest, ok;
   RpDigest digest;
-  json_t *index;
 
-  if (repository == NULL || !rp_v2_digest_param (request, &digest, error))
+  if (repository == NULL || !check_asked (reference, &is_digest, error))
     return FALSE;
-  index = rp_registry_referrers (rp_request_services (request)->registry, repository, &digest,
-                                 artifact_type, error);
-  if (index == NULL)
-    return FALSE;
-  rp_respond_header (request, "Content-Type", RP_MEDIA_OCI_INDEX);
-  if (artifact_type != NULL)
-    rp_respond_header (request, "OCI-Filters-Applied", "artifactType");
-  rp_respond_json (request, 200, index);
+  if (!is_digest)
+    ok = rp_registry_tag_delete (registry, repository, reference, actor, &local);
+  else
+    ok = rp_digest_parse (reference, &digest, &local)
+         && rp_registry_manifest_delete (registry, repository, &digest, actor, &detail, &local);
+  if (!ok)
+    return rp_v2_refused (request, g_steal_pointer (&local), detail, error);
+  rp_respond_empty (request, 202);
   return TRUE;
 }

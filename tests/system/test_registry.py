@@ -476,16 +476,6 @@ def test_tags_with_a_digest_push(server, registry):
     assert registry.get_manifest("shop/web", "b") == first.manifest
 
 
-def test_nothing_is_deleted_by_hand(server, registry):
-    image = oci.make_image([{"a": "1"}])
-    oci.push(server, "shop/web", "1.0", image)
-    for path in ("manifests/1.0", f"manifests/{image.digest}", f"blobs/{image.config_digest}"):
-        status, head, body = registry.request("DELETE", f"/v2/shop/web/{path}")
-        assert status == 405 and code_of(body) == "UNSUPPORTED" and "GET" in head["allow"]
-        assert "retention" in json.loads(body)["errors"][0]["message"]
-    assert registry.get_manifest("shop/web", "1.0") == image.manifest
-
-
 def test_large_manifest_and_too_large_ones(server, registry):
     image = oci.make_image([{"a": "1"}], annotations={f"k{i}": "v" * 10000 for i in range(390)})
     assert image.size > 3_900_000

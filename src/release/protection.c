@@ -1,0 +1,216 @@
+#include "release/protection.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "release/engine_priv.h"
+#include "release/release.h"
+
+typedef struct
+{
+  char *app;
+  gint64 release;
+  char *component;
+} Holder;
+
+static void
+holder_free (gpointer data)
+{
+  Holder *holder = data;
+  g_free (holder->app);
+  g_free (holder->component);
+  g_free (holder);
+}
+
+struct RpProtection
+{
+  GMutex lock;
+  GHashTable *needed;  /* under lock: RpDigest → Holder, borrowed from holders */
+  GPtrArray *holders;  /* under lock */
+  gint64 seq;          /* under lock: of the last release that is in `needed` */
+};
+
+RpProtection *
+rp_protection_new (void)
+{
+  RpProtection *protection = g_new0 (RpProtection, 1);
+  g_mutex_init (&protection->lock);
+  protection->needed = g_hash_table_new_full (rp_digest_hash, rp_digest_equal, g_free, NULL);
+  protection->holders = g_ptr_array_new_with_free_func (holder_free);
+  return protection;
+}
+
+void
+rp_protection_free (RpProtection *protection)
+{
+  g_hash_table_unref (protection->needed);
+  g_ptr_array_unref (protection->holders);
+  g_mutex_clear (&protection->lock);
+  g_free (protection);
+}
+
+/* ---- learning ---- */
+
+typedef struct
+{
+  gint64 after;
+  RpRows *rows;
+} News;
+
+static gboolean
+list_new (RpTxn *txn, gpointer user_data, GError **error)
+{
+  static const char sql[]
+      = "SELECT r.seq, c.app, c.release, c.name, c.repository, c.digest FROM app_release r"
+        " JOIN release_component c ON c.app = r.app AND c.release = r.number"
+        " WHERE r.seq > $1 ORDER BY r.seq, c.name";
+  News *news = user_data;
+  news->rows = rp_txn_query (txn, error, sql, "i", news->after);
+  return news->rows != NULL;
+}
+
+static void
+add_needed (RpProtection *protection, const RpClosure *closure, const RpRows *rows, gsize row)
+{
+  Holder *holder = g_new0 (Holder, 1);
+  holder->app = g_strdup (rp_rows_text (rows, row, 1));
+  holder->release = rp_rows_int (rows, row, 2);
+  holder->component = g_strdup (rp_rows_text (rows, row, 3));
+  g_ptr_array_add (protection->holders, holder);
+  for (guint i = 0; i < closure->items->len; i++)
+    {
+      const RpClosureItem *item = closure->items->pdata[i];
+      if (!g_hash_table_contains (protection->needed, &item->digest))
+        g_hash_table_insert (protection->needed, g_memdup2 (&item->digest, sizeof item->digest),
+                             holder);
+    }
+}
+
+/* A root that is there has all that it names there too. */
+static gboolean
+learn (RpEngine *engine, const RpRows *rows, gsize row, GError **error)
+{
+  RpProtection *protection = engine->protection;
+  const char *repository = rp_rows_text (rows, row, 4);
+  g_autoptr (RpClosure) closure = NULL;
+  RpDigest root;
+  if (!rp_digest_parse (rp_rows_text (rows, row, 5), &root, error))
+    return FALSE;
+  if (g_hash_table_contains (protection->needed, &root))
+    return TRUE;
+  closure = rp_registry_closure (engine->registry, repository, &root, error);
+  if (closure != NULL)
+    {
+      add_needed (protection, closure, rows, row);
+      return TRUE;
+    }
+  g_prefix_error (error,
+                  "nothing is deleted while it cannot be told what release %" G_GINT64_FORMAT
+                  " of %s needs (component %s): ",
+                  rp_rows_int (rows, row, 2), rp_rows_text (rows, row, 1),
+                  rp_rows_text (rows, row, 3));
+  return FALSE;
+}
+
+gboolean
+rp_protection_prepare (gpointer user_data, GError **error)
+{
+  RpEngine *engine = user_data;
+  RpProtection *protection = engine->protection;
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&protection->lock);
+  News news = { .after = protection->seq };
+  if (!rp_db_read (engine->db, list_new, &news, error))
+    return FALSE;
+  g_autoptr (RpRows) rows = news.rows;
+  gint64 seq = protection->seq;
+  for (gsize row = 0; row < rp_rows_count (rows); row++)
+    {
+      if (!learn (engine, rows, row, error))
+        return FALSE;
+      seq = rp_rows_int (rows, row, 0);
+    }
+  protection->seq = seq;
+  return TRUE;
+}
+
+/* ---- answering ---- */
+
+static gboolean
+is_fresh (RpTxn *txn, const RpProtection *protection, gboolean *out, GError **error)
+{
+  g_autoptr (RpRows) rows = rp_txn_query (txn, error, "SELECT MAX(seq) FROM app_release", "");
+  if (rows == NULL)
+    return FALSE;
+  *out = rp_rows_int (rows, 0, 0) == protection->seq;
+  return TRUE;
+}
+
+static json_t *
+list_environments (RpTxn *txn, const Holder *holder, GString *text, GError **error)
+{
+  g_autoptr (RpRows) rows
+      = rp_txn_query (txn, error,
+                      "SELECT DISTINCT environment FROM revision WHERE app = $1 AND release = $2"
+                      " ORDER BY environment",
+                      "si", holder->app, holder->release);
+  if (rows == NULL)
+    return NULL;
+  json_t *list = json_array ();
+  for (gsize i = 0; i < rp_rows_count (rows); i++)
+    {
+      const char *name = rp_rows_text (rows, i, 0);
+      g_string_append_printf (text, "%s%s/%s", i == 0 ? ", which was deployed to " : ", ",
+                              holder->app, name);
+      json_array_append_new (list, json_string (name));
+    }
+  return list;
+}
+
+static json_t *
+describe (RpTxn *txn, const Holder *holder, GError **error)
+{
+  g_autoptr (RpRelease) release = rp_release_load (txn, holder->app, holder->release, error);
+  g_autoptr (GString) text = g_string_new (NULL);
+  if (release == NULL)
+    return NULL;
+  g_string_printf (text, "release %s of app %s (component %s)", release->version, holder->app,
+                   holder->component);
+  json_t *environments = list_environments (txn, holder, text, error);
+  if (environments == NULL)
+    return NULL;
+  json_t *json = json_object ();
+  json_object_set_new (json, "text", json_string (text->str));
+  json_object_set_new (json, "app", json_string (holder->app));
+  json_object_set_new (json, "release", json_string (release->version));
+  json_object_set_new (json, "component", json_string (holder->component));
+  json_object_set_new (json, "environments", environments);
+  return json;
+}
+
+static gboolean
+check_locked (RpTxn *txn, const RpProtection *protection, const RpDigest *digest,
+              gboolean *out_fresh, json_t **out_holder, GError **error)
+{
+  if (!is_fresh (txn, protection, out_fresh, error))
+    return FALSE;
+  const Holder *holder = *out_fresh ? g_hash_table_lookup (protection->needed, digest) : NULL;
+  if (holder == NULL)
+    return TRUE;
+  *out_holder = describe (txn, holder, error);
+  return *out_holder != NULL;
+}
+
+gboolean
+rp_protection_check (RpTxn *txn, const RpDigest *digest, gboolean *out_fresh, json_t **out_holder,
+                     gpointer user_data, GError **error)
+{
+  RpEngine *engine = user_data;
+  RpProtection *protection = engine->protection;
+  *out_holder = NULL;
+  *out_fresh = FALSE;
+  /* Who learns may itself have to write (a damaged manifest), and waits for us then. */
+  if (!g_mutex_trylock (&protection->lock))
+    return TRUE;
+  gboolean ok = check_locked (txn, protection, digest, out_fresh, out_holder, error);
+  g_mutex_unlock (&protection->lock);
+  return ok;
+}
