@@ -27,6 +27,8 @@ static const RpVerb verbs[] = {
     "[APP/ENV|APP]", rp_ready_options, rp_ready_run, NULL },
   { "trace", "Show where a digest lies, what contains it and where it runs",
     "DIGEST", rp_trace_options, rp_trace_run, NULL },
+  { "repo", "Set and show what repositories allow",
+    "", NULL, NULL, rp_repo_verbs },
   { "ledger", "Prove, rebuild and list what happened",
     "", NULL, NULL, rp_ledger_verbs },
   { "version", "Show the versions of this program and of the server",

@@ -244,6 +244,34 @@ rp_api_ask (RpApi *api, const char *path, const json_t *body, GError **error)
 }
 
 json_t *
+rp_api_put (RpApi *api, const char *path, const json_t *body, GError **error)
+{
+  g_autofree char *url = g_strconcat (api->base_url, path, NULL);
+  g_autofree char *text = rp_json_print (body);
+  const char *headers[] = { api->actor_header, "Content-Type: application/json",
+                            "Accept: application/json", NULL };
+  RpHttpRequest request = { .method = "PUT", .url = url, .headers = headers };
+  request.body = text;
+  request.body_size = strlen (text);
+  request.timeout_ms = ANSWER_TIMEOUT_MS;
+  g_autoptr (RpHttpResponse) response = send_request (api, &request, POST_ATTEMPTS, error);
+  if (response == NULL)
+    return NULL;
+  return read_answer (api, response, error);
+}
+
+gboolean
+rp_api_delete (RpApi *api, const char *path, GError **error)
+{
+  g_autofree char *url = g_strconcat (api->base_url, path, NULL);
+  const char *headers[] = { api->actor_header, "Accept: application/json", NULL };
+  RpHttpRequest request = { .method = "DELETE", .url = url, .headers = headers };
+  request.timeout_ms = ANSWER_TIMEOUT_MS;
+  g_autoptr (RpHttpResponse) response = send_request (api, &request, 1, error);
+  return response != NULL && check_answer (response, error);
+}
+
+json_t *
 rp_api_post_bytes (RpApi *api, const char *path, const char *content_type, GBytes *body,
                    int *out_status, GError **error)
 {

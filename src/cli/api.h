@@ -43,6 +43,10 @@ json_t *rp_api_ask (RpApi *api, const char *path, const json_t *body, GError **e
     G_GNUC_WARN_UNUSED_RESULT;
 json_t *rp_api_post (RpApi *api, const char *path, const json_t *body, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* A PUT is the same twice: sent again when the connection is lost. A DELETE is sent once. */
+json_t *rp_api_put (RpApi *api, const char *path, const json_t *body, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_api_delete (RpApi *api, const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* As rp_api_post() with a body that is not JSON; `out_status` may be NULL. */
 json_t *rp_api_post_bytes (RpApi *api, const char *path, const char *content_type, GBytes *body,
                            int *out_status, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -17,6 +17,7 @@ RP_DECLARE_GROUP (agent);
 RP_DECLARE_VERB (apply);
 RP_DECLARE_GROUP (app);
 RP_DECLARE_GROUP (release);
+RP_DECLARE_GROUP (repo);
 RP_DECLARE_VERB (build);
 RP_DECLARE_VERB (deploy);
 RP_DECLARE_VERB (promote);

@@ -178,3 +178,20 @@ def test_many_tags_at_once_are_given_all_or_none(server, registry):
     many = "&".join(f"tag=t{n}" for n in range(33))
     assert registry.request("PUT", f"{path}{two.digest}?{many}", two.manifest, kind)[0] == 414
     assert registry.request("PUT", f"{path}latest?tag=x", two.manifest, kind)[0] == 400
+
+
+def test_repo_set_and_show(server, cli):
+    assert "no policies" in cli("repo", "show").ok().stdout
+    shown = cli("repo", "set", "shop/*", "--tags", "immutable", "--except", "latest", "--except", "dev-*",
+                "-o", "json").ok().json
+    assert shown["tag_mutability"] == "IMMUTABLE_WITH_EXCLUSION" and shown["exclusions"] == ["latest", "dev-*"]
+    assert cli("repo", "show", "shop/web", "-o", "json").ok().json["policy"] == shown
+    out = cli("repo", "set", "shop/*", "--sparse", "allow", "--deletion", "deny", "--burnt-tags", "on").ok().stdout
+    assert "latest, dev-*" in out and "deny" in out
+    assert "shop/*" in cli("repo", "show").ok().stdout
+    assert "(default)" in cli("repo", "show", "other").ok().stdout
+    for wrong in (["shop/*"], ["shop/*", "--except", "a"], ["shop/*", "--tags", "maybe"],
+                  ["shop/*", "--remove", "--sparse", "deny"], ["shop/*", "--sparse", "perhaps"]):
+        cli("repo", "set", *wrong).exits(2)
+    cli("repo", "set", "shop/*", "--remove").ok()
+    cli("repo", "set", "shop/*", "--remove").exits(3)
