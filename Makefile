@@ -6,13 +6,14 @@ DATA ?= repoint-data
 LISTEN ?= 127.0.0.1:5000
 FUZZ_SECONDS ?= 60
 
-.PHONY: all build demo check bench run install clean fuzz help
+.PHONY: all build demo check conformance bench run install clean fuzz help
 all: build
 
 help:
 	@echo "make           build          make check   install what tests need, run them all"
 	@echo "make demo      the main job   make bench   beside docker-registry and nginx"
 	@echo "make run       a server here  make fuzz    fuzz each parser FUZZ_SECONDS=$(FUZZ_SECONDS)"
+	@echo "make conformance  the distribution-spec's suites (needs Go 1.24)"
 	@echo "make install   DESTDIR=, PREFIX=$(PREFIX)      make clean"
 
 build:
@@ -28,6 +29,11 @@ demo:
 check:
 	@scripts/install-deps check
 	@$(PYTHON) tests/run $(ARGS)
+
+conformance:
+	@scripts/install-deps conformance
+	@$(MAKE) --no-print-directory build
+	@$(PYTHON) scripts/conformance --repoint $(BUILD)/src/repoint $(ARGS)
 
 bench:
 	@scripts/install-deps bench
@@ -46,4 +52,4 @@ fuzz:
 	@$(PYTHON) tests/run --fuzz-seconds $(FUZZ_SECONDS)
 
 clean:
-	@rm -rf $(BUILD) build-check build-bench build-fuzz
+	@rm -rf $(BUILD) build-check build-bench build-fuzz build-conformance
