@@ -1,22 +1,13 @@
-#include "oci/client.h"
+#include "oci/client_priv.h"
 
 #include "base/error.h"
 #include "oci/fetch.h"
 #include "oci/platform.h"
 #include "oci/reference.h"
-#include "oci/retry.h"
 
 #include <string.h>
 
 #define MANIFEST_TIMEOUT_MS 30000
-
-struct RpOciClient {
-  RpHttpClient *http;
-  char *base_url; /* without a slash at the end */
-  gint64 first_delay_ms;
-  GMutex lock;      /* over `left` */
-  GHashTable *left; /* RpDigest → upload id: what broke off, for the next pull */
-};
 
 /* What one pull knows. */
 typedef struct {
@@ -68,9 +59,17 @@ rp_oci_client_free (RpOciClient *client)
     return;
   rp_http_client_free (client->http);
   g_free (client->base_url);
+  g_free (client->actor_header);
   g_mutex_clear (&client->lock);
   g_hash_table_unref (client->left);
   g_free (client);
+}
+
+void
+rp_oci_client_set_actor (RpOciClient *client, const char *actor)
+{
+  g_free (client->actor_header);
+  client->actor_header = actor ? g_strconcat ("X-Repoint-Actor: ", actor, NULL) : NULL;
 }
 
 void
@@ -79,8 +78,8 @@ rp_oci_client_set_retry (RpOciClient *client, gint64 first_delay_ms)
   client->first_delay_ms = first_delay_ms;
 }
 
-static RpRetry
-retry_new (const RpOciClient *client, const gint *cancelled)
+RpRetry
+rp_oci_client_retry (const RpOciClient *client, const gint *cancelled)
 {
   return (RpRetry){ .first_delay_ms = client->first_delay_ms,
                     .in_a_row_max = RP_RETRY_IN_A_ROW_MAX,
@@ -92,13 +91,13 @@ retry_new (const RpOciClient *client, const gint *cancelled)
 
 /* A complete reply of any status that does not mean "later". */
 static RpHttpResponse *
-send_patiently (RpOciClient *client, const char *method, const char *url, RpRetry *retry,
-                GError **error)
+send_patiently (RpOciClient *client, const char *method, const char *url, gsize limit_bytes,
+                RpRetry *retry, GError **error)
 {
   const RpHttpRequest request = { .method = method,
                                   .url = url,
                                   .headers = manifest_headers,
-                                  .limit_bytes = RP_MANIFEST_LIMIT,
+                                  .limit_bytes = limit_bytes,
                                   .timeout_ms = MANIFEST_TIMEOUT_MS,
                                   .cancelled = retry->cancelled };
   for (;;)
@@ -144,7 +143,7 @@ get_manifest (RpOciClient *client, const char *repository, const char *reference
               GError **error)
 {
   g_autofree char *url = manifest_url (client, repository, reference);
-  g_autoptr (RpHttpResponse) response = send_patiently (client, "GET", url, retry, error);
+  g_autoptr (RpHttpResponse) response = send_patiently (client, "GET", url, RP_MANIFEST_LIMIT, retry, error);
   if (!response || !check_manifest_reply (response, url, error))
     return NULL;
   return g_bytes_new (response->body->data, response->body->len);
@@ -167,11 +166,11 @@ gboolean
 rp_oci_client_resolve (RpOciClient *client, const char *repository, const char *tag, RpDigest *out,
                        GError **error)
 {
-  RpRetry retry = retry_new (client, NULL);
+  RpRetry retry = rp_oci_client_retry (client, NULL);
   if (!rp_repository_check (repository, error) || !rp_tag_check (tag, error))
     return FALSE;
   g_autofree char *url = manifest_url (client, repository, tag);
-  g_autoptr (RpHttpResponse) response = send_patiently (client, "HEAD", url, &retry, error);
+  g_autoptr (RpHttpResponse) response = send_patiently (client, "HEAD", url, RP_MANIFEST_LIMIT, &retry, error);
   if (!response || !check_manifest_reply (response, url, error))
     return FALSE;
   const char *text = rp_http_response_header (response, "docker-content-digest");
@@ -240,6 +239,33 @@ load_manifest (const RpDigest *digest, const char *media_type, gpointer user_dat
   fetched->bytes = g_bytes_ref (bytes);
   g_ptr_array_add (pull->fetched, fetched);
   return g_steal_pointer (&bytes);
+}
+
+GBytes *
+rp_oci_client_manifest (RpOciClient *client, const char *repository, const RpDigest *digest,
+                        GError **error)
+{
+  char text[RP_DIGEST_STRING_SIZE];
+  RpRetry retry = rp_oci_client_retry (client, NULL);
+  if (!rp_repository_check (repository, error))
+    return NULL;
+  g_autoptr (GBytes) bytes
+      = get_manifest (client, repository, rp_digest_format (digest, text), &retry, error);
+  if (!bytes || !check_manifest_bytes (digest, bytes, error))
+    return NULL;
+  return g_steal_pointer (&bytes);
+}
+
+RpHttpResponse *
+rp_oci_client_get (RpOciClient *client, const char *path, gsize limit_bytes, GError **error)
+{
+  RpRetry retry = rp_oci_client_retry (client, NULL);
+  g_autofree char *url = g_strconcat (client->base_url, path, NULL);
+  g_autoptr (RpHttpResponse) response
+      = send_patiently (client, "GET", url, limit_bytes, &retry, error);
+  if (!response || !rp_http_response_check (response, url, error))
+    return NULL;
+  return g_steal_pointer (&response);
 }
 
 /* ---- blobs ---- */
@@ -366,6 +392,18 @@ pull_all (Pull *pull, const RpDigest *digest, const char *platform, RpDigest *ou
 }
 
 gboolean
+rp_oci_client_fetch (RpOciClient *client, const char *repository, const RpDigest *digest,
+                     guint64 size_bytes, RpStore *into, GError **error)
+{
+  Pull pull = { .client = client,
+                .repository = repository,
+                .store = into,
+                .retry = rp_oci_client_retry (client, NULL) };
+  const RpClosureItem item = { .digest = *digest, .size_bytes = size_bytes };
+  return rp_repository_check (repository, error) && bring_blob (&pull, &item, error);
+}
+
+gboolean
 rp_oci_client_pull (RpOciClient *client, const char *repository, const RpDigest *digest,
                     const char *platform, RpStore *into, RpProgress progress, gpointer user_data,
                     const gint *cancelled_flag, RpDigest *out_manifest, GError **error)
@@ -378,7 +416,7 @@ rp_oci_client_pull (RpOciClient *client, const char *repository, const RpDigest 
   Pull pull = { .client = client,
                 .repository = repository,
                 .store = into,
-                .retry = retry_new (client, cancelled_flag),
+                .retry = rp_oci_client_retry (client, cancelled_flag),
                 .fetched = fetched,
                 .progress = progress,
                 .progress_data = user_data };

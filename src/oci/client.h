@@ -1,4 +1,4 @@
-/* A registry client over base/http (distribution-spec 1.1, pull side), verifying all that it reads.
+/* A registry client over base/http (distribution-spec 1.1; push.h has the push side), verifying all that it reads.
  * Blocking; thread-safe like RpHttpClient.
  */
 #pragma once
@@ -18,6 +18,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpOciClient, rp_oci_client_free)
 gboolean rp_oci_client_resolve (RpOciClient *client, const char *repository, const char *tag,
                                 RpDigest *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The bytes of one manifest, verified. RP_ERROR_MANIFEST_UNKNOWN. */
+GBytes *rp_oci_client_manifest (RpOciClient *client, const char *repository,
+                                const RpDigest *digest, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Brings one blob into a store, verified; what is there already (and re-hashes right) is not fetched. */
+gboolean rp_oci_client_fetch (RpOciClient *client, const char *repository, const RpDigest *digest,
+                              guint64 size_bytes, RpStore *into,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* GET of a small document: a list. `path` begins with `/v2/`. An error for any status from 400 on. */
+RpHttpResponse *rp_oci_client_get (RpOciClient *client, const char *path, gsize limit_bytes,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 typedef void (*RpProgress) (guint64 done_bytes, guint64 total_bytes, gpointer user_data);
 
 /* Copies the closure of `digest` into `into`: what is there (and re-hashes right) is not fetched, an
@@ -28,6 +39,10 @@ gboolean rp_oci_client_pull (RpOciClient *client, const char *repository, const 
                              const char *platform, RpStore *into, RpProgress progress,
                              gpointer user_data, const gint *cancelled, RpDigest *out_manifest,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Who pushes, as repoint's own server records it; NULL: the server finds a name. Call before the
+ * client is shared. */
+void rp_oci_client_set_actor (RpOciClient *client, const char *actor);
 
 /* Requests are repeated on connection loss and on 408, 429, 502, 503 and 504. The first wait is
  * `first_delay_ms` (200) and doubles. Call before the client is shared. */
