@@ -15,6 +15,8 @@ enum {
   FIRST_RETRY_MS = 200, /* doubled every time */
 };
 
+#define ACTOR_HEADER "X-Repoint-Actor: "
+
 struct RpApi {
   RpHttpClient *http;
   char *base_url; /* without a slash at the end */
@@ -57,7 +59,7 @@ rp_api_new (const char *base_url, GError **error)
   while (g_str_has_suffix (api->base_url, "/"))
     api->base_url[strlen (api->base_url) - 1] = '\0';
   api->registry = g_strndup (authority, strcspn (authority, "/?#"));
-  api->actor_header = g_strconcat ("X-Repoint-Actor: ", actor, NULL);
+  api->actor_header = g_strconcat (ACTOR_HEADER, actor, NULL);
   return api;
 }
 
@@ -71,6 +73,12 @@ rp_api_free (RpApi *api)
   g_free (api->registry);
   g_free (api->actor_header);
   g_free (api);
+}
+
+const char *
+rp_api_actor (const RpApi *api)
+{
+  return api->actor_header + strlen (ACTOR_HEADER);
 }
 
 const char *

@@ -23,6 +23,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpApi, rp_api_free)
 const char *rp_api_registry (const RpApi *api);
 const char *rp_api_base_url (const RpApi *api);
 
+/* Who asks: what X-Repoint-Actor carries. */
+const char *rp_api_actor (const RpApi *api);
+
 /* `/api/v1/a/b`, every segment escaped; NULL ends the list. g_free(). */
 char *rp_api_path (const char *first, ...) G_GNUC_NULL_TERMINATED;
 /* Appends `?name=value` or `&name=value`, escaped. */

@@ -196,7 +196,7 @@ check_args (const RpVerb *verb, char **argv, char **command, GError **error)
           break;
         }
       if (*argv != NULL)
-        argv++;
+        argv += g_str_has_suffix (*name, "...") ? g_strv_length (argv) : 1;
       else if (**name != '[')
         return usage_error (error, "missing argument", *name);
     }

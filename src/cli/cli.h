@@ -21,7 +21,7 @@ struct RpVerb {
   const char *name; /* NULL ends a table */
   const char *summary;
   /* Positional arguments, space separated: `APP/ENV [RELEASE]`; in brackets: may be absent.  A
-   * last `-- CMD...` says that a command follows a double dash. */
+   * last one that ends in `...` may be repeated.  A last `-- CMD...` says that a command follows a double dash. */
   const char *args;
   const GOptionEntry *options; /* NULL-ended, or NULL */
   /* `args` is NULL-ended and has as many members as the row asks for.  NULL: only sub-verbs. */

@@ -182,6 +182,7 @@ show_run (RpCli *cli, char **args, GError **error)
 }
 
 const RpVerb rp_repo_verbs[] = {
+  { "ls", "List the repositories of the server", "", NULL, rp_repo_list_run, NULL },
   { "set", "Set what the repositories that match a pattern allow", "PATTERN", set_options, set_run,
     NULL },
   { "show", "Show the policies, or the one that counts for a repository", "[REPOSITORY]", NULL,

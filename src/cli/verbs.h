@@ -16,8 +16,13 @@ gboolean rp_agent_run_verb (RpCli *cli, char **args, GError **error) G_GNUC_WARN
 RP_DECLARE_GROUP (agent);
 RP_DECLARE_VERB (apply);
 RP_DECLARE_GROUP (app);
-RP_DECLARE_GROUP (release);
+RP_DECLARE_GROUP (artifact);
 RP_DECLARE_GROUP (repo);
+RP_DECLARE_GROUP (tag);
+/* repo_list.c, artifact_inspect.c */
+gboolean rp_repo_list_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_artifact_inspect_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+RP_DECLARE_GROUP (release);
 RP_DECLARE_VERB (build);
 RP_DECLARE_VERB (deploy);
 RP_DECLARE_VERB (promote);
