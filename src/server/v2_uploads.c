@@ -86,6 +86,21 @@ respond_stored (RpRequest *request, const char *repository, const RpDigest *dige
 
 /* ---- POST ---- */
 
+/* `?digest-algorithm=` announces what the blob will be named by.  Both are computed anyway, so all
+ * there is to do is to refuse at once what could only fail at the end. */
+static gboolean
+check_algorithm (const RpRequest *request, GError **error)
+{
+  const char *name = rp_request_query (request, "digest-algorithm");
+
+  if (name == NULL || strcmp (name, rp_digest_algorithm_name (RP_DIGEST_SHA256)) == 0
+      || strcmp (name, rp_digest_algorithm_name (RP_DIGEST_SHA512)) == 0)
+    return TRUE;
+  g_set_error (error, RP_ERROR, RP_ERROR_DIGEST_INVALID,
+               "?digest-algorithm=%.64s: sha256 and sha512 are known here", name);
+  return FALSE;
+}
+
 /* Only a POST that brings the whole blob has a use for its body. */
 gboolean
 rp_v2_upload_post_begin (RpRequest *request, GError **error)
@@ -95,7 +110,8 @@ rp_v2_upload_post_begin (RpRequest *request, GError **error)
   RpDigest digest;
   RpUpload *upload;
 
-  if (repository == NULL || (text != NULL && !rp_digest_parse (text, &digest, error)))
+  if (repository == NULL || !check_algorithm (request, error)
+      || (text != NULL && !rp_digest_parse (text, &digest, error)))
     return FALSE;
   if (text == NULL || rp_request_query (request, "mount") != NULL)
     return TRUE;

@@ -240,6 +240,35 @@ def test_sha512(registry):
     assert (status, head["docker-content-digest"], body) == (200, digest, BLOB)
 
 
+def test_digest_algorithm_is_checked_at_the_start(registry):
+    for algorithm, name in ("sha256", sha256(BLOB)), ("sha512", "sha512:" + hashlib.sha512(BLOB).hexdigest()):
+        status, head, _ = registry.request("POST", f"/v2/a/b/blobs/uploads/?digest-algorithm={algorithm}", b"")
+        assert status == 202
+        assert registry.request("PUT", with_digest(head["location"], name), BLOB)[0] == 201
+        assert registry.get_blob("a/b", name) == BLOB
+    status, _, body = registry.request("POST", "/v2/a/b/blobs/uploads/?digest-algorithm=md5", b"")
+    assert status == 400 and code_of(body) == "DIGEST_INVALID"
+
+
+def test_manifest_by_sha512(registry):
+    image = oci.make_image([{"a": "1"}])
+    digest = "sha512:" + hashlib.sha512(image.manifest).hexdigest()
+    for name, data in image.blobs.items():
+        registry.push_blob("shop/web", data, name)
+    kind = {"Content-Type": image.media_type}
+    status, head, _ = registry.request("PUT", f"/v2/shop/web/manifests/{digest}?tag=1.0", image.manifest, kind)
+    assert (status, head["docker-content-digest"], head["oci-tag"]) == (201, digest, "1.0")
+    for reference in digest, "1.0":
+        status, head, body = registry.request("GET", f"/v2/shop/web/manifests/{reference}")
+        assert (status, head["docker-content-digest"], body) == (200, digest, image.manifest)
+    # the same bytes under their other name are another manifest, and a tag keeps the name it was given
+    assert registry.request("HEAD", f"/v2/shop/web/manifests/{image.digest}")[0] == 404
+    assert registry.request("PUT", "/v2/shop/web/manifests/1.0", image.manifest, kind)[0] == 403
+    registry.push_manifest("shop/web", image.digest, image.manifest, image.media_type)
+    for reference in digest, image.digest:
+        assert registry.request("HEAD", f"/v2/shop/web/manifests/{reference}")[1]["docker-content-digest"] == reference
+
+
 def test_unknown_upload(registry):
     for method in "GET", "PATCH", "PUT", "DELETE":
         path = "/v2/a/b/blobs/uploads/6f9619ff-8b86-4011-b42d-00c04fc964ff"
