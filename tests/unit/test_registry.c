@@ -676,6 +676,156 @@ referrers_are_found_by_subject_and_type (void **state)
     }
 }
 
+/* ---- policies and deletion ---- */
+
+static void
+configure (Fixture *fixture, const char *pattern, const char *member, const char *value)
+{
+  g_autoptr (GError) error = NULL;
+  json_t *fields = json_pack ("{s:s}", member, value);
+  json_t *policy = rp_registry_configure (fixture->registry, pattern, fields, ACTOR, &error);
+
+  json_decref (fields);
+  check_ok (policy != NULL);
+  json_decref (policy);
+}
+
+static void
+a_moved_tag_leaves_its_digest_and_its_history (void **state)
+{
+  Fixture *fixture = *state;
+  RpDigest first = push_image (fixture, "latest", "one"), second;
+  g_autoptr (GError) error = NULL;
+  g_auto (RpManifestInfo) info = { 0 };
+  char name[RP_DIGEST_STRING_SIZE];
+
+  configure (fixture, "shop/*", "tag_mutability", "MUTABLE");
+  second = push_image (fixture, "latest", "two");
+  check_ok (rp_registry_manifest_get (fixture->registry, REPO, "latest", &info, NULL, &error));
+  assert_true (rp_digest_equal (&info.digest, &second));
+  rp_manifest_info_clear (&info);
+  check_ok (rp_registry_manifest_get (fixture->registry, REPO, rp_digest_format (&first, name),
+                                      &info, NULL, &error));
+  assert_int_equal (count_events (fixture, "tag.created"), 1);
+  assert_int_equal (count_events (fixture, "tag.moved"), 1);
+}
+
+static void
+several_tags_are_given_in_one_step_or_none (void **state)
+{
+  Fixture *fixture = *state;
+  const char *const tags[] = { "free", "taken", NULL };
+  const char *const twice[] = { "again", "again", NULL };
+  g_autofree char *text = image_text ("two");
+  RpDigest digest = digest_of (text);
+  g_auto (RpManifestInfo) info = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  push_image (fixture, "taken", "one");
+  push_blob (fixture, "two");
+  check_fails (rp_registry_manifest_put_tags (fixture->registry, REPO, &digest, tags, NULL, text,
+                                              strlen (text), ACTOR, &info, &error),
+               RP_ERROR_TAG_IMMUTABLE);
+  check_fails (rp_registry_manifest_get (fixture->registry, REPO, "free", &info, NULL, &error),
+               RP_ERROR_MANIFEST_UNKNOWN);
+  check_ok (rp_registry_manifest_put_tags (fixture->registry, REPO, &digest, twice, NULL, text,
+                                           strlen (text), ACTOR, &info, &error));
+  assert_int_equal (count_events (fixture, "tag.created"), 2);
+}
+
+/* Refuses one digest, and says once that it must learn first. */
+typedef struct {
+  RpDigest needed;
+  int prepared;
+  int checked;
+  gboolean stale;
+} Guard;
+
+static gboolean
+guard_prepare (gpointer user_data, GError **error)
+{
+  ((Guard *) user_data)->prepared++;
+  return TRUE;
+}
+
+static gboolean
+guard_check (RpTxn *txn, const RpDigest *digest, gboolean *out_fresh, json_t **out_holder,
+             gpointer user_data, GError **error)
+{
+  Guard *guard = user_data;
+
+  *out_fresh = guard->checked++ > 0 && !guard->stale;
+  *out_holder = *out_fresh && rp_digest_equal (digest, &guard->needed)
+                    ? json_pack ("{s:s}", "text", "the crown jewels")
+                    : NULL;
+  return TRUE;
+}
+
+static void
+what_a_guard_needs_is_not_deleted (void **state)
+{
+  Fixture *fixture = *state;
+  Guard guard = { .needed = push_image (fixture, "1.0", "layer") };
+  RpDigest layer = digest_of ("layer");
+  g_autoptr (GError) error = NULL;
+  g_auto (RpManifestInfo) info = { 0 };
+  json_t *detail = NULL;
+
+  rp_registry_set_guard (fixture->registry,
+                         &(RpRegistryGuard){ guard_prepare, guard_check, &guard });
+  assert_false (rp_registry_manifest_delete (fixture->registry, REPO, &guard.needed, ACTOR, &detail,
+                                             &error));
+  assert_int_equal (error->code, RP_ERROR_PROTECTED);
+  check_contains (error->message, "part of the crown jewels");
+  assert_non_null (detail);
+  json_decref (detail);
+  g_clear_error (&error);
+  assert_int_equal (guard.prepared, 2);
+  check_ok (rp_registry_blob_delete (fixture->registry, REPO, &layer, ACTOR, &detail, &error));
+  assert_null (detail);
+
+  guard.stale = TRUE; /* never knows enough: better not */
+  check_fails (rp_registry_manifest_delete (fixture->registry, REPO, &guard.needed, ACTOR, &detail,
+                                            &error),
+               RP_ERROR_BUSY);
+  check_ok (rp_registry_tag_delete (fixture->registry, REPO, "1.0", ACTOR, &error));
+  check_fails (rp_registry_manifest_get (fixture->registry, REPO, "1.0", &info, NULL, &error),
+               RP_ERROR_MANIFEST_UNKNOWN);
+}
+
+static void
+what_is_deleted_can_be_pushed_again (void **state)
+{
+  Fixture *fixture = *state;
+  g_autoptr (GError) error = NULL;
+  json_t *detail = NULL;
+
+  for (int round = 0; round < 3; round++)
+    {
+      RpDigest root = push_image (fixture, "1.0", "layer"), layer = digest_of ("layer");
+      g_autoptr (RpClosure) closure
+          = rp_registry_closure (fixture->registry, REPO, &root, &error);
+      g_auto (RpManifestInfo) info = { 0 };
+      guint64 size;
+
+      check_ok (closure != NULL);
+      check_ok (rp_registry_manifest_delete (fixture->registry, REPO, &root, ACTOR, &detail,
+                                             &error));
+      check_ok (rp_registry_blob_delete (fixture->registry, REPO, &layer, ACTOR, &detail, &error));
+      check_fails (rp_registry_manifest_get (fixture->registry, REPO, "1.0", &info, NULL, &error),
+                   RP_ERROR_MANIFEST_UNKNOWN);
+      check_fails (rp_registry_blob_stat (fixture->registry, REPO, &layer, &size, &error),
+                   RP_ERROR_BLOB_UNKNOWN);
+      check_fails (rp_registry_blob_delete (fixture->registry, REPO, &layer, ACTOR, &detail, &error),
+                   RP_ERROR_BLOB_UNKNOWN);
+    }
+  assert_int_equal (count_events (fixture, "manifest.deleted"), 3);
+  configure (fixture, REPO, "deletion", "deny");
+  push_image (fixture, "1.0", "layer");
+  check_fails (rp_registry_tag_delete (fixture->registry, REPO, "1.0", ACTOR, &error),
+               RP_ERROR_UNSUPPORTED);
+}
+
 /* ---- digests by their beginning ---- */
 
 /* Pushes images until two of their digests begin with the same four digits. */
@@ -1069,6 +1219,10 @@ main (void)
     WITH (lists_come_in_pages),
     WITH (the_catalog_lists_repositories),
     WITH (referrers_are_found_by_subject_and_type),
+    WITH (a_moved_tag_leaves_its_digest_and_its_history),
+    WITH (several_tags_are_given_in_one_step_or_none),
+    WITH (what_a_guard_needs_is_not_deleted),
+    WITH (what_is_deleted_can_be_pushed_again),
     WITH (R24_an_ambiguous_digest_prefix_is_refused),
     WITH (other_digest_prefixes_are_told_apart),
     WITH (where_tells_repositories_and_tags),
