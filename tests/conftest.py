@@ -3,6 +3,7 @@ own directory; what it starts is stopped, and any sanitizer report in any log fa
 
 import itertools
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -132,6 +133,19 @@ def engine(server):
         pytest.skip(f"containers: {why}")
     with podman.Podman(insecure=[server.address]) as running:
         yield running
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A tmpfs of 24 MiB, mounted for as long as the test runs."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"cannot mount a tmpfs: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
 
 
 @pytest.fixture

@@ -65,12 +65,13 @@ print_changes (Follow *follow, const json_t *status)
     const char *name = rp_json_str (target, "name");
     const char *state = rp_json_str (target, "state");
     const char *message = rp_json_str (target, "message");
+    g_autofree char *brief = rp_humane_text (message);
     gint64 revision = rp_json_int (target, "revision");
     gboolean has_message = message != NULL && *message != '\0';
     if (name == NULL || state == NULL || revision < follow->number)
       continue;
     g_autofree char *line = g_strdup_printf (
-        "  %s: %s%s%s", name, state, has_message ? ": " : "", has_message ? message : "");
+        "  %s: %s%s%s", name, state, has_message ? ": " : "", has_message ? brief : "");
     if (revision != follow->number)
       {
         g_autofree char *newer = g_strdup_printf ("%s (revision %" G_GINT64_FORMAT ")", line,

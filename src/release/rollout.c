@@ -162,7 +162,7 @@ step_reported (RpRollout *state, const RpRolloutEvent *event, RpRolloutActions *
     check_complete (state, out);
 }
 
-/* `web-1 (preparing), web-2 (nothing heard)` */
+/* `web-1 (preparing: the disk is full), web-2 (nothing heard)` */
 static char *
 describe_waiting (const RpRollout *state)
 {
@@ -173,8 +173,10 @@ describe_waiting (const RpRollout *state)
       gboolean heard = target->revision == state->revision;
       if (heard && target->phase == RP_PHASE_CONFIRMED)
         continue;
-      g_string_append_printf (text, "%s%s (%s)", text->len > 0 ? ", " : "", target->name,
-                              heard ? rp_target_phase_name (target->phase) : "nothing heard");
+      gboolean said = heard && target->message != NULL && *target->message != '\0';
+      g_string_append_printf (text, "%s%s (%s%s%s)", text->len > 0 ? ", " : "", target->name,
+                              heard ? rp_target_phase_name (target->phase) : "nothing heard",
+                              said ? ": " : "", said ? target->message : "");
     }
   return g_strdup (text->len > 0 ? text->str : "no target is declared any more");
 }

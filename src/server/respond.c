@@ -103,6 +103,14 @@ api_envelope (const GError *error, const char *message)
   return json_pack ("{s:{s:s, s:s}}", "error", "code", rp_error_name (error), "message", message);
 }
 
+/* Clients of registries show their users the text of a refusal from 400 to 499; of a 507 they show
+ * nothing but the number, and a full disk is what one wants to be told. */
+static int
+registry_status (const GError *error)
+{
+  return g_error_matches (error, RP_ERROR, RP_ERROR_NO_SPACE) ? 413 : rp_error_http_status (error);
+}
+
 void
 rp_respond_error (RpRequest *request, const GError *error)
 {
@@ -114,6 +122,8 @@ rp_respond_error (RpRequest *request, const GError *error)
 
   if (status >= 500)
     rp_log_error ("http", "%.500s: %d: %s", request->path, status, error->message);
+  if (registry)
+    status = registry_status (error);
   if (status == 503 || status == 429)
     rp_respond_header (request, "Retry-After", "1");
   rp_respond_json (request, status, json);

@@ -116,7 +116,8 @@ rp_fs_staging_append (RpStore *store, RpStaging *staging, guint64 offset, const 
           /* Gives the space back.  Where even that fails nothing is lost: the next write goes to
            * the same offset, and publish cuts the file to its size. */
           (void)!ftruncate (staging->fd, (off_t)offset);
-          return rp_error_set_errno (error, err, "writing the upload %.36s", staging->name);
+          return rp_error_set_errno (error, err, "writing the upload %.36s to the registry's disk",
+                                     staging->name);
         }
       done += (gsize)wrote;
     }

@@ -111,9 +111,20 @@ def test_the_project_speaks_of_itself_alone():
 
 def compile_flags():
     commands = json.loads((Path(os.environ["REPOINT_BUILD"]) / "compile_commands.json").read_text())
-    command = next(c for c in commands if c["file"].endswith("/main.c"))["command"].split()
-    flags = [word for word in command if re.match(r"-(I/|isystem|D|pthread|std=)", word)]
-    return [*flags, f"-I{SRC}"]
+    return [*header_flags(next(c for c in commands if c["file"].endswith("/main.c"))["command"]), f"-I{SRC}"]
+
+
+def header_flags(command):
+    """What a header needs of the command that compiles a source; `-isystem DIR` is two words."""
+    words = command.split()
+    system = [word for at, word in enumerate(words) if words[at - 1:at] == ["-isystem"]]
+    return [*(word for word in words if re.match(r"-(I/|D|pthread|std=)", word)),
+            *(f"-isystem{place}" for place in system)]
+
+
+def test_flags_of_two_words_stay_together():
+    assert header_flags("cc -I../src -I/a -isystem /b -Wall -DX=1 -std=gnu11 -c x.c") == [
+        "-I/a", "-DX=1", "-std=gnu11", "-isystem/b"]
 
 
 # ---- every rule can fail ----

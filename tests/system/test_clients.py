@@ -103,6 +103,27 @@ def test_R01_podman_shows_why_a_tag_is_refused(server, engine):
     assert done.returncode != 0 and "write-once" in done.stdout + done.stderr
 
 
+FULL = "to the registry's disk: No space left on device"
+
+
+def test_R20_skopeo_shows_that_the_disk_is_full(small_disk, start_server, layout):
+    server = start_server(data=small_disk / "data")
+    large = oci.make_image([{"large": os.urandom(30_000_000)}])
+    done = skopeo("copy", "--dest-tls-verify=false", layout(large),
+                  f"docker://{server.address}/shop/web:1.0", check=False)
+    assert done.returncode != 0 and FULL in done.stderr, done.stderr
+
+
+def test_R20_podman_shows_that_the_disk_is_full(small_disk, start_server, engine):
+    server = start_server(name="full", data=small_disk / "data")
+    name = f"{server.address}/shop/web:1.0"
+    oci.write_layout(oci.make_image([{"large": os.urandom(30_000_000)}]), engine.dir / "layout", "v")
+    engine.run("pull", "-q", f"oci:{engine.dir}/layout:v")
+    image = engine.run("images", "-q").stdout.split()[0]
+    done = engine.run("push", "--tls-verify=false", image, name, check=False)
+    assert done.returncode != 0 and FULL in done.stdout + done.stderr, done.stderr
+
+
 def test_buildah_push(server, engine, tmp_path):
     if not shutil.which("buildah"):
         pytest.skip("buildah is not installed")

@@ -195,7 +195,7 @@ static const Case cases[] = {
     TRUE,
     RP_OUTCOME_FAILED,
     TRUE,
-    "waited for: a (preparing)" },
+    "waited for: a (preparing: because)" },
   { "moved on",
     1,
     RP_OUTCOME_PROGRESSING,
