@@ -262,8 +262,8 @@ rp_yaml_opt_bool (const RpYamlNode *map, const char *key, gboolean *out, GError 
   return expected (node, error, "true or false");
 }
 
-static gboolean
-parse_duration_ms (const char *text, gint64 *out)
+gboolean
+rp_duration_parse_ms (const char *text, gint64 *out)
 {
   static const struct {
     const char *unit;
@@ -288,7 +288,7 @@ gboolean
 rp_yaml_opt_duration_ms (const RpYamlNode *map, const char *key, gint64 *out, GError **error)
 {
   const RpYamlNode *node = rp_yaml_get (map, key);
-  if (node == NULL || (node->kind == RP_YAML_SCALAR && parse_duration_ms (node->text, out)))
+  if (node == NULL || (node->kind == RP_YAML_SCALAR && rp_duration_parse_ms (node->text, out)))
     return TRUE;
   return expected (node, error, "a duration like 500ms, 30s, 10m, 2h or 7d");
 }

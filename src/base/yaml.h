@@ -46,6 +46,8 @@ gboolean rp_yaml_opt_int (const RpYamlNode *map, const char *key, gint64 min, gi
                           gint64 *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_yaml_opt_bool (const RpYamlNode *map, const char *key, gboolean *out, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* `30s`: a whole number of ms, s, m, h or d, as everywhere. FALSE if it is something else. */
+gboolean rp_duration_parse_ms (const char *text, gint64 *out) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_yaml_opt_duration_ms (const RpYamlNode *map, const char *key, gint64 *out,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A sequence of scalars; NULL where the key is absent. Container and strings are the caller's. */

@@ -1,13 +1,16 @@
 #include "base/log.h"
+#include "base/yaml.h"
 #include "cli/verbs.h"
 #include "server/server.h"
 
 #define DEFAULT_DATA "repoint-data"
+#define UPLOAD_EXPIRY_MAX_MS (365 * 86400 * G_GINT64_CONSTANT (1000))
 
 static struct {
   char *data;
   char *listen;
   char *port_file;
+  char *upload_expiry;
   gboolean allow_anonymous;
   gboolean verbose;
 } options;
@@ -23,6 +26,8 @@ const GOptionEntry rp_serve_options[] = {
     "Listen beyond loopback although nobody is asked who they are", NULL },
   { "port-file", 0, 0, G_OPTION_ARG_FILENAME, &options.port_file,
     "Write the port there once the server answers", "FILE" },
+  { "upload-expiry", 0, 0, G_OPTION_ARG_FILENAME, &options.upload_expiry,
+    "Delete uploads to which nothing was added for so long (default 24h)", "DURATION" },
   { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options.verbose, "Log what is usually not worth it",
     NULL },
   G_OPTION_ENTRY_NULL
@@ -42,6 +47,15 @@ rp_serve_run (RpCli *cli, char **args, GError **error)
     .port_file = options.port_file,
     .allow_anonymous = options.allow_anonymous,
   };
+  if (options.upload_expiry != NULL
+      && (!rp_duration_parse_ms (options.upload_expiry, &server.upload_expiry_ms)
+          || server.upload_expiry_ms < 1000 || server.upload_expiry_ms > UPLOAD_EXPIRY_MAX_MS))
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_USAGE,
+                   "--upload-expiry: expected a duration from 1s to 365d, such as 12h, found `%s`",
+                   options.upload_expiry);
+      return FALSE;
+    }
   if (options.verbose)
     rp_log_set_level (RP_LOG_DEBUG);
   return rp_server_run (&server, error);

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "server/http.h"
+#include "server/janitor.h"
 #include "server/manifest_cache.h"
 #include "server/metrics.h"
 #include "server/router.h"
@@ -26,6 +27,8 @@ struct RpServer {
   gint stopping;     /* atomic: answers now say `Connection: close` and long polls end */
 
   GThread *ticker;
+  RpJanitor janitor; /* the ticker's own */
+  gint64 upload_expiry_ms;
   GMutex tick_lock;
   GCond tick_cond;
   gboolean tick_stop; /* under tick_lock */

@@ -47,6 +47,7 @@ tick (RpServer *server)
   if (!rp_engine_tick (server->services.engine, rp_clock_now_us (), &error))
     rp_log_error ("server", "time could not be kept: %s", error->message);
   rp_http_sweep (server->http);
+  rp_janitor_tick (&server->janitor, server->services.store, server->upload_expiry_ms);
 }
 
 static gpointer
@@ -195,6 +196,8 @@ rp_server_open (const RpServerOptions *options, GError **error)
 
   g_mutex_init (&server->tick_lock);
   g_cond_init (&server->tick_cond);
+  server->upload_expiry_ms
+      = options->upload_expiry_ms > 0 ? options->upload_expiry_ms : RP_UPLOAD_EXPIRY_MS_DEFAULT;
   if (!lock_data (server, options->data_dir, error)
       || !open_domain (server, options->data_dir, error) || !start_serving (server, options, error)
       || !write_port_file (server, options->port_file, error))

@@ -15,6 +15,7 @@ typedef struct {
   const char *listen;       /* `host:port`, `[v6]:port`; port 0: any free one. NULL: the default */
   const char *port_file;    /* or NULL: the port is written there, and a newline, once it answers */
   gboolean allow_anonymous; /* needed to listen beyond loopback: nobody is asked who they are */
+  gint64 upload_expiry_ms;  /* uploads idle for longer are deleted; 0: after a day */
   guint threads;            /* event loops; 0: one a core */
   guint workers;            /* threads for what writes or takes long; 0: a sensible number */
 } RpServerOptions;

@@ -327,6 +327,40 @@ def test_resume_after_restart(server, registry):
     assert registry.get_blob("a/b", sha256(BLOB)) == BLOB
 
 
+def test_abandoned_uploads_are_deleted(start_server, wait_for):
+    server = start_server(args=["--upload-expiry", "1s"])
+    uploads = server.data / "uploads"
+    with Registry(server.address) as registry:
+        location = registry.request("POST", "/v2/a/blobs/uploads/", b"")[1]["location"]
+        registry.expect("chunk", (202,), "PATCH", location, b"half of it")
+        assert len(list(uploads.iterdir())) == 1
+        wait_for(lambda: not list(uploads.iterdir()), what="the upload being deleted")
+        assert registry.request("PATCH", location, b"the rest")[0] == 404
+        registry.push_blob("a", b"whole")
+    wait_for(lambda: "janitor: deleted 1 upload to which nothing was added for 1 s" in server.log_text(),
+             what="the log")
+
+
+def test_uploads_in_progress_stay(start_server, wait_for):
+    server = start_server(args=["--upload-expiry", "1s"])
+    with Registry(server.address) as registry, Registry(server.address) as other:
+        location = registry.request("POST", "/v2/a/blobs/uploads/", b"")[1]["location"]
+        lost = other.request("POST", "/v2/a/blobs/uploads/", b"")[1]["location"]
+        blob = b""
+        while "deleted 1 upload" not in server.log_text():  # the other one
+            registry.expect("chunk", (202,), "PATCH", location, b"more")
+            blob += b"more"
+        assert other.request("GET", lost)[0] == 404
+        status, _, body = registry.request("PUT", f"{location}?digest={sha256(blob)}", b"")
+        assert status == 201, body
+
+
+def test_an_upload_expiry_that_is_none(cli, tmp_path):
+    for word in ("soon", "0s", "10", "400d"):
+        told = cli("serve", "--data", tmp_path / "d", "--upload-expiry", word).exits(2).stderr
+        assert "--upload-expiry: expected a duration" in told and word in told
+
+
 def test_two_clients_one_blob(server):
     data = os.urandom(3 << 20)
     results = []
