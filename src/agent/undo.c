@@ -93,11 +93,14 @@ refuse (gint64 to_revision, gboolean found, const GString *text, GError **error)
                  "`repoint agent status` for what is",
                  to_revision);
   else if (text->len == 0)
-    g_set_error (error, RP_ERROR, RP_ERROR_BLOCKED,
+    g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
                  "nothing to go back to: this host has not yet learned of any release (its agent never "
                  "reached the server)");
-  else
+  else if (to_revision != 0)
     g_set_error (error, RP_ERROR, RP_ERROR_BLOCKED,
+                 "cannot go back to that revision on this host; nothing was touched. %s", text->str);
+  else
+    g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
                  "nothing known good to go back to on this host; nothing was touched. Looked at: %s. "
                  "Name one with --to-revision if you know better",
                  text->str);

@@ -251,7 +251,7 @@ def test_R19_the_agent_starts_and_undoes_with_no_server_at_all(site):
 
 def test_R19_what_is_not_local_is_refused_and_nothing_is_touched(site):
     site.agent.stop()
-    done = site.agent.cli("undo").exits(5)
+    done = site.agent.cli("undo").exits(3)
     assert "what runs now" in done.stderr and site.get() == "1.0"
 
 

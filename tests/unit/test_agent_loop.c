@@ -377,7 +377,7 @@ test_R11_R12_undo_again_goes_further_back (void **data)
   undo_to (host, 0, 2);
   undo_to (host, 0, 1);
   assert_false (rp_target_loop_undo (host->loop, &request, &report, &error));
-  assert_int_equal (error->code, RP_ERROR_BLOCKED);
+  assert_int_equal (error->code, RP_ERROR_NOT_FOUND); /* as the server has it */
   assert_non_null (strstr (error->message, "undone on this host"));
   assert_null (report);
   assert_runs (1);
@@ -402,9 +402,11 @@ test_undo_refuses_and_touches_nothing (void **data)
   Host *host = *data;
   RpUndoRequest unknown = { .to_revision = 9 };
   RpUndoRequest good = { 0 };
+  RpUndoRequest damaged = { .to_revision = 2 };
   g_autoptr (json_t) report = NULL;
   g_autoptr (GError) not_found = NULL;
   g_autoptr (GError) blocked = NULL;
+  g_autoptr (GError) named = NULL;
   guint points;
 
   run_three (host);
@@ -419,8 +421,11 @@ test_undo_refuses_and_touches_nothing (void **data)
   assert_false (rp_target_loop_undo (host->loop, &unknown, &report, &not_found));
   assert_int_equal (not_found->code, RP_ERROR_NOT_FOUND);
   assert_false (rp_target_loop_undo (host->loop, &good, &report, &blocked));
-  assert_int_equal (blocked->code, RP_ERROR_BLOCKED);
+  assert_int_equal (blocked->code, RP_ERROR_NOT_FOUND);
   assert_non_null (strstr (blocked->message, "not what its digest says"));
+  assert_false (rp_target_loop_undo (host->loop, &damaged, &report, &named));
+  assert_int_equal (named->code, RP_ERROR_BLOCKED);
+  assert_non_null (strstr (named->message, "cannot go back to that revision"));
   assert_int_equal (fake.points, points);
   assert_runs (3);
 }
