@@ -359,6 +359,36 @@ rp_registry_policy_of (RpRegistry *registry, const char *repository, GError **er
   return rp_db_read (rp_registry_db (registry), find_effective, &job, error) ? job.result : NULL;
 }
 
+typedef struct {
+  const char *repository;
+  const char *tag;
+  gboolean may_move;
+} TagJob;
+
+static gboolean
+find_may_move (RpTxn *txn, gpointer user_data, GError **error)
+{
+  TagJob *job = user_data;
+  g_auto (RpPolicy) policy = { 0 };
+
+  if (!rp_policy_find (txn, job->repository, &policy, error))
+    return FALSE;
+  job->may_move = rp_policy_tag_may_move (&policy, job->tag);
+  return TRUE;
+}
+
+gboolean
+rp_registry_tag_may_move (RpRegistry *registry, const char *repository, const char *tag,
+                          gboolean *out, GError **error)
+{
+  TagJob job = { repository, tag, FALSE };
+
+  if (!rp_db_read (rp_registry_db (registry), find_may_move, &job, error))
+    return FALSE;
+  *out = job.may_move;
+  return TRUE;
+}
+
 /* ---- changing ---- */
 
 static gboolean

@@ -34,6 +34,9 @@ json_t *rp_registry_policies (RpRegistry *registry, GError **error) G_GNUC_WARN_
 /* The one that counts for `repository`, which need not exist. */
 json_t *rp_registry_policy_of (RpRegistry *registry, const char *repository, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* May `tag` of `repository` be given other bytes, by the policy? It need not exist. */
+gboolean rp_registry_tag_may_move (RpRegistry *registry, const char *repository, const char *tag,
+                                   gboolean *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Makes the policy of `pattern`, or changes the members that `fields` names, and returns all of
  * it. Records nothing where nothing changes. RP_ERROR_INVALID. */
 json_t *rp_registry_configure (RpRegistry *registry, const char *pattern, const json_t *fields,

@@ -91,23 +91,24 @@ learn (RpEngine *engine, const RpRows *rows, gsize row, GError **error)
 {
   RpProtection *protection = engine->protection;
   const char *repository = rp_rows_text (rows, row, 4);
+  g_autoptr (GError) local = NULL;
   g_autoptr (RpClosure) closure = NULL;
   RpDigest root;
   if (!rp_digest_parse (rp_rows_text (rows, row, 5), &root, error))
     return FALSE;
   if (g_hash_table_contains (protection->needed, &root))
     return TRUE;
-  closure = rp_registry_closure (engine->registry, repository, &root, error);
+  closure = rp_registry_closure (engine->registry, repository, &root, &local);
   if (closure != NULL)
     {
       add_needed (protection, closure, rows, row);
       return TRUE;
     }
-  g_prefix_error (error,
-                  "nothing is deleted while it cannot be told what release %" G_GINT64_FORMAT
-                  " of %s needs (component %s): ",
-                  rp_rows_int (rows, row, 2), rp_rows_text (rows, row, 1),
-                  rp_rows_text (rows, row, 3));
+  g_set_error (error, RP_ERROR, RP_ERROR_PROTECTED,
+               "nothing is deleted while it cannot be told what release %" G_GINT64_FORMAT
+               " of app %s (component %s) needs: %s",
+               rp_rows_int (rows, row, 2), rp_rows_text (rows, row, 1),
+               rp_rows_text (rows, row, 3), local->message);
   return FALSE;
 }
 

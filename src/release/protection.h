@@ -7,8 +7,8 @@
 
 #include "release/engine.h"
 
-/* Learns the closures of the releases recorded since the last time.  An error if one cannot be
- * walked: what it needs is unknown then, so nothing may be deleted. */
+/* Learns the closures of the releases recorded since the last time.  RP_ERROR_PROTECTED if one
+ * cannot be walked: what it needs is unknown then, so nothing may be deleted. */
 gboolean rp_protection_prepare (gpointer engine, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* {"text", "app", "release", "component", "environments": […]} of the first release that needs
  * `digest`. */

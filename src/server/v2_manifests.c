@@ -112,6 +112,68 @@ put_one (RpRequest *request, const char *repository, const char *reference, RpMa
                                    rp_request_actor (request), out, error);
 }
 
+/* Does `tag` stand in the way of `pushed`?  *out_existing is what it names (g_free()), NULL for one
+ * that is free, or burnt. */
+static gboolean
+is_in_the_way (RpRegistry *registry, const char *repository, const char *tag,
+               const RpDigest *pushed, char **out_existing)
+{
+  g_auto (RpManifestInfo) info = { 0 };
+  g_autoptr (GError) local = NULL;
+  gboolean may_move = FALSE;
+
+  *out_existing = NULL;
+  if (!rp_registry_manifest_get (registry, repository, tag, &info, NULL, &local))
+    return TRUE;
+  if (rp_digest_equal (&info.digest, pushed)
+      || !rp_registry_tag_may_move (registry, repository, tag, &may_move, &local) || may_move)
+    return FALSE;
+  *out_existing = rp_digest_to_string (&info.digest);
+  return TRUE;
+}
+
+/* {"tag", "existing"?, "pushed"}: one that names something else before one that is burnt. */
+static json_t *
+describe_conflict (RpRequest *request, const char *repository, const char *const *tags,
+                   const RpDigest *pushed)
+{
+  RpRegistry *registry = rp_request_services (request)->registry;
+  char text[RP_DIGEST_STRING_SIZE];
+  json_t *detail = json_object ();
+
+  json_object_set_new (detail, "pushed", json_string (rp_digest_format (pushed, text)));
+  for (; *tags != NULL && json_object_get (detail, "existing") == NULL; tags++)
+    {
+      g_autofree char *existing = NULL;
+
+      if (!is_in_the_way (registry, repository, *tags, pushed, &existing))
+        continue;
+      json_object_set_new (detail, "tag", json_string (*tags));
+      if (existing != NULL)
+        json_object_set_new (detail, "existing", json_string (existing));
+    }
+  return detail;
+}
+
+static gboolean
+explain_put (RpRequest *request, const char *repository, const char *reference,
+             const GPtrArray *tags, GError *cause, GError **error)
+{
+  gsize size;
+  const void *data = g_bytes_get_data (rp_request_body (request), &size);
+  const char *const one[] = { reference, NULL };
+  RpDigest pushed = rp_digest_of (RP_DIGEST_SHA256, data, size);
+
+  if (!g_error_matches (cause, RP_ERROR, RP_ERROR_TAG_IMMUTABLE)
+      || (tags->len > 0 && !rp_digest_parse (reference, &pushed, NULL)))
+    return rp_v2_refused (request, cause, NULL, error);
+  return rp_v2_refused (request, cause,
+                        describe_conflict (request, repository,
+                                           tags->len > 0 ? (const char *const *) tags->pdata : one,
+                                           &pushed),
+                        error);
+}
+
 gboolean
 rp_v2_manifest_put (RpRequest *request, GError **error)
 {
@@ -119,14 +181,15 @@ rp_v2_manifest_put (RpRequest *request, GError **error)
   const char *reference = rp_request_param (request, "reference");
   g_autoptr (GPtrArray) tags = rp_request_query_all (request, "tag");
   g_auto (RpManifestInfo) info = { 0 };
+  g_autoptr (GError) local = NULL;
   char text[RP_DIGEST_STRING_SIZE];
   gboolean is_digest;
 
   if (repository == NULL || !check_reference (reference, &is_digest, error))
     return FALSE;
-  if (tags->len > 0 ? !put_tags (request, repository, reference, tags, &info, error)
-                    : !put_one (request, repository, reference, &info, error))
-    return FALSE;
+  if (tags->len > 0 ? !put_tags (request, repository, reference, tags, &info, &local)
+                    : !put_one (request, repository, reference, &info, &local))
+    return explain_put (request, repository, reference, tags, g_steal_pointer (&local), error);
   rp_v2_location (request, repository, "manifests", rp_digest_format (&info.digest, text));
   rp_v2_digest_header (request, "Docker-Content-Digest", &info.digest);
   if (info.has_subject)

@@ -173,3 +173,17 @@ def test_a_release_and_a_deletion_at_once_leave_no_release_without_bytes(server,
     for n in range(len(images)):
         assert (deleted[n], released[n]) in ((202, 422), (202, 404), (405, 201)), (n, deleted, released)
     server.api("POST", "/ledger/verify")
+
+
+def test_nothing_goes_while_it_is_unknown_what_a_release_needs(server, registry, cli):
+    released, other = image("released"), image("other")
+    oci.push(server, "shop/web", "1.0", released)
+    oci.push(server, "shop/web", "2.0", other)
+    cli("apply", "-f", "-", input=APP).ok()
+    cli("release", "create", "shop", "--version", "1.0", "--component", "web=1.0").ok()
+    digits = released.digest.removeprefix("sha256:")
+    (server.data / "blobs" / "sha256" / digits[:2] / digits).unlink()
+    for path in f"manifests/{other.digest}", f"blobs/{other.config_digest}":
+        assert "release 1 of app shop" in refusal(registry, f"shop/web/{path}", 405, "DENIED")["message"]
+    registry.push_manifest("shop/web", released.digest, released.manifest, released.media_type)
+    assert status_of(registry, "DELETE", f"shop/web/manifests/{other.digest}") == 202

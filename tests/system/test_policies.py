@@ -78,6 +78,7 @@ def test_tags_move_where_the_policy_says_so(server, registry, mode, exclusions, 
         status, body = put_tag(registry, "shop/web", tag, two)
         assert status == 403 and json.loads(body)["errors"][0]["code"] == "DENIED", tag
         assert one.digest in json.loads(body)["errors"][0]["message"]
+        assert json.loads(body)["errors"][0]["detail"] == {"tag": tag, "existing": one.digest, "pushed": two.digest}
         assert registry.get_manifest("shop/web", tag) == one.manifest
     # what was left can still be pulled, and the ledger knows all that a tag ever named
     assert registry.get_manifest("shop/web", one.digest) == one.manifest
@@ -157,6 +158,7 @@ def test_burnt_tags_never_name_other_bytes(server, registry):
         assert registry.request("DELETE", f"/v2/shop/web/manifests/{delete}")[0] == 202
         status, body = put_tag(registry, "shop/web", "1.0", two)
         assert status == 403 and "burnt" in json.loads(body)["errors"][0]["message"]
+        assert json.loads(body)["errors"][0]["detail"] == {"tag": "1.0", "pushed": two.digest}
     assert put_tag(registry, "shop/web", "1.0", one)[0] == 201
     configure(server, "shop/web", burnt_tags="off")
     assert registry.request("DELETE", "/v2/shop/web/manifests/1.0")[0] == 202
@@ -172,7 +174,9 @@ def test_many_tags_at_once_are_given_all_or_none(server, registry):
                                        one.manifest, kind)
     assert status == 201
     before = len(events(server, "tag."))
-    assert registry.request("PUT", f"{path}{two.digest}?tag=latest&tag=1.0", two.manifest, kind)[0] == 403
+    status, _, body = registry.request("PUT", f"{path}{two.digest}?tag=latest&tag=1.0", two.manifest, kind)
+    assert status == 403
+    assert json.loads(body)["errors"][0]["detail"] == {"tag": "1.0", "existing": one.digest, "pushed": two.digest}
     assert len(events(server, "tag.")) == before
     assert registry.get_manifest("shop/web", "latest") == one.manifest
     many = "&".join(f"tag=t{n}" for n in range(33))
