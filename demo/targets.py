@@ -49,7 +49,7 @@ class Targets:
 
     def say_how_to_look_around(self):
         stop = self.write_stop()
-        story.chapter("+", "Left running (KEEP=1)")
+        story.chapter(7, "Left running (KEEP=1)")
         story.say(f"export REPOINT_SERVER={self.world.server}\n"
                   f"curl {self.production}/        # what production answers\n"
                   f"{self.world.binary} rollout history shop/production\n"

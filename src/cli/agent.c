@@ -126,19 +126,29 @@ print_window (RpCli *cli, const json_t *window)
     rp_table_print (table, &cli->out, 2);
 }
 
+/* `, 2 reports waiting for it`; nothing if none does. */
+static char *
+describe_outbox (const json_t *target)
+{
+  gint64 waiting = rp_json_int (target, "outbox");
+  return waiting == 0 ? g_strdup ("")
+                      : g_strdup_printf (", %" G_GINT64_FORMAT " report%s waiting for it", waiting,
+                                         waiting == 1 ? "" : "s");
+}
+
 static void
 print_target (RpCli *cli, const json_t *target)
 {
   const char *message = rp_json_str (target, "message");
   g_autofree char *digest = rp_humane_digest (rp_json_str (target, "observed_digest"));
   g_autofree char *seen = rp_humane_ago (rp_json_str (target, "server_seen_at"));
+  g_autofree char *waiting = describe_outbox (target);
   rp_cli_note (cli,
-               "%s (%s): %s, pointer at revision %" G_GINT64_FORMAT ", runs %s%s; server seen %s, "
-               "%" G_GINT64_FORMAT " reports waiting",
+               "%s (%s): %s, pointer at revision %" G_GINT64_FORMAT ", runs %s%s; server seen %s%s",
                rp_json_str (target, "target"), rp_json_str (target, "driver"),
                rp_json_str (target, "phase"), rp_json_int (target, "pointer_revision"), digest,
                rp_json_bool (target, "intact") ? "" : " (changed by hand)", seen,
-               rp_json_int (target, "outbox"));
+               waiting);
   if (message != NULL && *message != '\0')
     rp_cli_note (cli, "  %s", message);
   print_window (cli, json_object_get (target, "window"));

@@ -68,7 +68,8 @@ rp_cli_help (const RpVerb *verb, const char *path)
   if (verb->verbs != NULL)
     g_string_append (help, "\nVerbs:\n");
   for (const RpVerb *sub = verb->verbs; sub != NULL && sub->name != NULL; sub++)
-    g_string_append_printf (help, "  repoint %s %s %s\n      %s\n", path, sub->name, sub->args,
+    g_string_append_printf (help, "  repoint %s %s%s%s\n      %s\n", path, sub->name,
+                            *sub->args != '\0' ? " " : "", sub->args,
                             sub->summary);
   g_string_truncate (help, strlen (g_strchomp (help->str)));
   g_string_append_printf (help, "\n\nMore: man repoint-%.*s\n", (int) strcspn (path, " "), path);

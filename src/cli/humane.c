@@ -61,6 +61,8 @@ rp_humane_size (gint64 bytes)
 char *
 rp_humane_duration (gint64 ms)
 {
+  if (ms >= 0 && ms < 1000)
+    return g_strdup_printf ("%" G_GINT64_FORMAT " ms", ms);
   return rp_clock_format_age (MAX (ms, 0) * 1000);
 }
 

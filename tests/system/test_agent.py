@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import random
 import shutil
 import subprocess
@@ -214,6 +215,7 @@ def test_R19_undo_on_the_host_with_the_server_gone(site, running):
     report = site.agent.cli("undo", "--because", "fire", "-o", "json", actor="me@host").ok().json
     assert site.get() == "1.0" and digest_of_tree(site.root / "current") == before
     assert (report["from_revision"], report["to_revision"]) == (2, 1) and report["recorded"]
+    assert re.search(r"server seen .*, \d+ reports? waiting for it$", site.agent.cli("status").ok().stdout, re.M)
 
     # Held there, also by a new process, until the server has a word newer than the one it undid.
     if running:
@@ -233,6 +235,7 @@ def test_R19_undo_on_the_host_with_the_server_gone(site, running):
     assert site.get() == "1.0"
     site.ship("1.2")
     assert site.get() == "1.2"
+    repoint.wait_for(lambda: "waiting" not in site.agent.cli("status").ok().stdout, 30, "all told")
 
 
 def test_R19_the_agent_starts_and_undoes_with_no_server_at_all(site):

@@ -741,7 +741,8 @@ def test_help_of_every_verb():
     assert repoint.run_cli("--help").ok().stdout == overview
     for verb, summary in verb_table().items():
         assert f"  {verb:<9} {summary}" in overview
-        assert summary in repoint.run_cli("help", verb).ok().stdout
+        text = repoint.run_cli("help", verb).ok().stdout
+        assert summary in text and all(line == line.rstrip() for line in text.splitlines()), text
 
 
 def test_every_verb_has_its_page_and_no_page_is_left_over():
