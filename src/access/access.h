@@ -1,0 +1,104 @@
+/* Who may do what: accounts, their tokens, and the identities that requests come with.
+ *
+ * Without any account nothing is asked (rp_access_is_open()); the first one switches authentication on,
+ * and one that may administer always remains.  Accounts and tokens are events of the ledger; requests
+ * are checked in memory.  Thread-safe.  Whoever opens one must be the only process that writes the
+ * database (the data directory's lock).
+ */
+#pragma once
+
+#include "access/scope.h"
+#include "ledger/ledger.h"
+
+extern const RpProjector rp_access_projector;
+
+#define RP_ACCOUNT_NAME_MAX 64
+#define RP_TICKET_TTL_US (300 * G_USEC_PER_SEC)
+
+typedef struct RpAccess RpAccess;
+
+/* Borrows the ledger. `anonymous_pull`: whoever brings no credentials may pull. */
+RpAccess *rp_access_open (RpLedger *ledger, gboolean anonymous_pull, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+void rp_access_close (RpAccess *access);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpAccess, rp_access_close)
+
+/* There is no account: everybody may do everything. */
+gboolean rp_access_is_open (const RpAccess *access);
+
+/* ---- identities ---- */
+
+typedef enum {
+  RP_CREDENTIAL_NONE, /* anonymous */
+  RP_CREDENTIAL_PASSWORD,
+  RP_CREDENTIAL_TOKEN,
+  RP_CREDENTIAL_TICKET /* for the registry alone */
+} RpCredential;
+
+/* Who asks, as of when they were asked who they are. */
+typedef struct {
+  char *account; /* NULL: anonymous */
+  char *token;   /* id of the token in use, or NULL */
+  RpCredential credential;
+  gint64 epoch;
+  RpScopes *scopes;
+  RpScopes *limit; /* of the token, or NULL */
+} RpIdentity;
+void rp_identity_free (RpIdentity *identity);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpIdentity, rp_identity_free)
+
+/* `subject` NULL: to all there are. */
+gboolean rp_identity_may (const RpIdentity *identity, RpAction action, const char *subject);
+json_t *rp_identity_to_json (const RpIdentity *identity); /* {"account","token","allow","limit"?} */
+
+/* All of these: RP_ERROR_UNAUTHORIZED without saying which half was wrong. */
+
+/* Blocks for tens of milliseconds. RP_ERROR_TOO_MANY after too many wrong ones from `origin`:
+ * *out_wait_s is when to come again. */
+RpIdentity *rp_access_by_password (RpAccess *access, const char *account, const char *password,
+                                   const char *origin, gint64 *out_wait_s, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* A token or a ticket. A ticket counts for `grace_us` beyond its time. Does not block. */
+RpIdentity *rp_access_by_bearer (RpAccess *access, const char *text, gint64 now_us,
+                                 gint64 grace_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Has `text` the shape of a token? */
+gboolean rp_access_is_token (const char *text);
+/* NULL where anonymous pull is off. */
+RpIdentity *rp_access_anonymous (RpAccess *access);
+
+/* A ticket for this identity, valid from `now_us` for RP_TICKET_TTL_US. g_free(). */
+char *rp_access_ticket (RpAccess *access, const RpIdentity *identity, gint64 now_us);
+
+/* ---- changes: all block until they are durable; `actor` is who does it ---- */
+
+/* `password` NULL for a robot. The first account must be able to administer and to log in. */
+gboolean rp_access_account_add (RpAccess *access, const char *actor, const char *account,
+                                gboolean robot, const char *password, const json_t *allow,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Replaces its scopes. */
+gboolean rp_access_account_allow (RpAccess *access, const char *actor, const char *account,
+                                  const json_t *allow, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Ends its tickets too; its tokens stay. */
+gboolean rp_access_account_password (RpAccess *access, const char *actor, const char *account,
+                                     const char *password, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* With its tokens. */
+gboolean rp_access_account_remove (RpAccess *access, const char *actor, const char *account,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* `limit` NULL: all that the account may; `expires_us` 0: never. The answer is the token as
+ * rp_access_tokens() has it, with "secret": the only time it is shown. */
+json_t *rp_access_token_issue (RpAccess *access, const char *actor, const char *account,
+                               const char *label, const json_t *limit, gint64 expires_us,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_access_token_revoke (RpAccess *access, const char *actor, const char *token,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* ---- looking; the answers are the caller's to json_decref() ---- */
+
+/* {"accounts":[{"account","robot","allow","at"}]} by name */
+json_t *rp_access_accounts (RpAccess *access);
+/* {"tokens":[{"token","account","label","allow"|null,"expires_at"|null,"at"}]}; `account` NULL: all */
+json_t *rp_access_tokens (RpAccess *access, const char *account);
+/* Whose token it is; NULL if there is none. g_free(). */
+char *rp_access_token_owner (RpAccess *access, const char *token);

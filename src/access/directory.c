@@ -1,0 +1,138 @@
+#include "access/directory.h"
+
+#include <string.h>
+
+#include "base/json.h"
+
+static void
+free_account (gpointer data)
+{
+  RpAccount *account = data;
+
+  g_free (account->name);
+  g_free (account->password);
+  rp_scopes_unref (account->scopes);
+  g_free (account);
+}
+
+static void
+free_token (gpointer data)
+{
+  RpToken *token = data;
+
+  g_free (token->id);
+  g_free (token->account);
+  g_free (token->label);
+  g_free (token->hash);
+  rp_scopes_unref (token->limit);
+  g_free (token);
+}
+
+static RpScopes *
+parse_scopes (const char *text, GError **error)
+{
+  g_autoptr (json_t) array = rp_json_parse (text, strlen (text), "scopes", error);
+
+  return array != NULL ? rp_scopes_from_json (array, error) : NULL;
+}
+
+static gboolean
+read_accounts (RpDirectory *directory, RpTxn *txn, GError **error)
+{
+  g_autoptr (RpRows) rows = rp_txn_query (
+      txn, error, "SELECT name, robot, password, scopes, epoch, at_us FROM account", "");
+
+  if (rows == NULL)
+    return FALSE;
+  for (gsize i = 0; i < rp_rows_count (rows); i++)
+    {
+      RpAccount *account = g_new0 (RpAccount, 1);
+      account->name = g_strdup (rp_rows_text (rows, i, 0));
+      account->robot = rp_rows_int (rows, i, 1) != 0;
+      account->password = g_strdup (rp_rows_text (rows, i, 2));
+      account->epoch = rp_rows_int (rows, i, 4);
+      account->at_us = rp_rows_int (rows, i, 5);
+      g_hash_table_insert (directory->accounts, account->name, account);
+      account->scopes = parse_scopes (rp_rows_text (rows, i, 3), error);
+      if (account->scopes == NULL)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+read_tokens (RpDirectory *directory, RpTxn *txn, GError **error)
+{
+  g_autoptr (RpRows) rows = rp_txn_query (
+      txn, error,
+      "SELECT id, account, label, hash, scopes, expires_us, at_us FROM access_token", "");
+
+  if (rows == NULL)
+    return FALSE;
+  for (gsize i = 0; i < rp_rows_count (rows); i++)
+    {
+      RpToken *token = g_new0 (RpToken, 1);
+      token->id = g_strdup (rp_rows_text (rows, i, 0));
+      token->account = g_strdup (rp_rows_text (rows, i, 1));
+      token->label = g_strdup (rp_rows_text (rows, i, 2));
+      token->hash = g_strdup (rp_rows_text (rows, i, 3));
+      token->expires_us = rp_rows_int (rows, i, 5);
+      token->at_us = rp_rows_int (rows, i, 6);
+      g_hash_table_insert (directory->tokens, token->id, token);
+      if (rp_rows_is_null (rows, i, 4))
+        continue;
+      token->limit = parse_scopes (rp_rows_text (rows, i, 4), error);
+      if (token->limit == NULL)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+RpDirectory *
+rp_directory_read (RpTxn *txn, GError **error)
+{
+  g_autoptr (RpDirectory) directory = g_new0 (RpDirectory, 1);
+
+  g_atomic_ref_count_init (&directory->refs);
+  directory->accounts = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, free_account);
+  directory->tokens = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, free_token);
+  if (!read_accounts (directory, txn, error) || !read_tokens (directory, txn, error))
+    return NULL;
+  return g_steal_pointer (&directory);
+}
+
+RpDirectory *
+rp_directory_ref (RpDirectory *directory)
+{
+  g_atomic_ref_count_inc (&directory->refs);
+  return directory;
+}
+
+void
+rp_directory_unref (RpDirectory *directory)
+{
+  if (directory == NULL || !g_atomic_ref_count_dec (&directory->refs))
+    return;
+  g_hash_table_unref (directory->accounts);
+  g_hash_table_unref (directory->tokens);
+  g_free (directory);
+}
+
+const RpAccount *
+rp_directory_account (const RpDirectory *directory, const char *name)
+{
+  return name != NULL ? g_hash_table_lookup (directory->accounts, name) : NULL;
+}
+
+guint
+rp_directory_administrators (const RpDirectory *directory)
+{
+  GHashTableIter iter;
+  gpointer value;
+  guint count = 0;
+
+  g_hash_table_iter_init (&iter, directory->accounts);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    count += rp_scopes_allow (((const RpAccount *) value)->scopes, RP_ACTION_ADMINISTER, NULL);
+  return count;
+}
