@@ -1,14 +1,17 @@
 #include "agent/config.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 
 #define CONFIG_LIMIT_BYTES (1024 * 1024)
+#define TOKEN_LIMIT_BYTES 4096
 #define NAME_LIMIT 128 /* bytes; of an app, an environment, a target or an agent */
 
-static const char *const agent_keys[] = { "agent", "server", "state", "targets", NULL };
+static const char *const agent_keys[] = { "agent", "server", "state", "token_file", "targets", NULL };
 static const char *const target_keys[]
     = { "app", "environment", "target", "driver", "options", NULL };
 
@@ -35,6 +38,9 @@ rp_agent_config_free (RpAgentConfig *config)
   g_free (config->server);
   g_free (config->registry);
   g_free (config->state);
+  g_free (config->token_file);
+  g_free (config->token);
+  g_free (config->authorization);
   g_ptr_array_unref (config->targets);
   rp_yaml_free (config->yaml);
   g_free (config);
@@ -161,13 +167,19 @@ agent_name_parse (RpAgentConfig *config, const RpYamlNode *root, GError **error)
   return TRUE;
 }
 
+static char *
+absolute_path (const char *base_dir, const char *path)
+{
+  return g_path_is_absolute (path) ? g_strdup (path) : g_build_filename (base_dir, path, NULL);
+}
+
 RpAgentConfig *
 rp_agent_config_parse (const void *data, gsize size, const char *file_name, const char *base_dir,
                        GError **error)
 {
   g_autoptr (RpAgentConfig) config = g_new0 (RpAgentConfig, 1);
   const RpYamlNode *root;
-  const char *state = NULL;
+  const char *state = NULL, *token_file = NULL;
 
   config->targets = g_ptr_array_new_with_free_func (target_config_free);
   config->yaml = rp_yaml_parse (data, size, file_name, error);
@@ -182,8 +194,11 @@ rp_agent_config_parse (const void *data, gsize size, const char *file_name, cons
       rp_yaml_error (rp_yaml_get (root, "state"), error, "expected the path of a directory");
       return NULL;
     }
-  config->state = g_path_is_absolute (state) ? g_strdup (state)
-                                             : g_build_filename (base_dir, state, NULL);
+  config->state = absolute_path (base_dir, state);
+  if (!rp_yaml_opt_string (root, "token_file", &token_file, error))
+    return NULL;
+  if (token_file != NULL)
+    config->token_file = absolute_path (base_dir, token_file);
   if (!targets_parse (config, root, error))
     return NULL;
   return g_steal_pointer (&config);
@@ -206,6 +221,49 @@ rp_agent_config_load (const char *path, GError **error)
     }
   data = g_bytes_get_data (bytes, &size);
   return rp_agent_config_parse (data, size, path, base_dir, error);
+}
+
+static void
+warn_if_open (const char *path)
+{
+  struct stat info;
+
+  if (stat (path, &info) == 0 && (info.st_mode & 077) != 0)
+    rp_log_warning ("agent", "%s holds a token and others on this host can read it: chmod 600 it",
+                    path);
+}
+
+gboolean
+rp_agent_config_read_token (RpAgentConfig *config, GError **error)
+{
+  g_autoptr (GBytes) bytes = NULL;
+  g_autofree char *token = NULL;
+  gconstpointer data;
+  gsize size;
+
+  if (config->token_file == NULL)
+    return TRUE;
+  bytes = rp_file_read (config->token_file, TOKEN_LIMIT_BYTES, error);
+  if (bytes == NULL)
+    {
+      g_prefix_error (error, "cannot read the agent's token_file: ");
+      return FALSE;
+    }
+  warn_if_open (config->token_file);
+  data = g_bytes_get_data (bytes, &size);
+  token = g_strstrip (g_strndup (size > 0 ? data : "", size));
+  for (const char *at = token; *at != '\0'; at++)
+    if (!g_ascii_isgraph (*at))
+      *token = '\0';
+  if (*token == '\0')
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
+                   "%s: expected one token, as `repoint token create` prints it", config->token_file);
+      return FALSE;
+    }
+  config->authorization = g_strconcat ("Authorization: Bearer ", token, NULL);
+  config->token = g_steal_pointer (&token);
+  return TRUE;
 }
 
 static char *

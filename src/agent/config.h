@@ -21,6 +21,9 @@ typedef struct {
   char *server;   /* `http://127.0.0.1:5000`, no slash at the end */
   char *registry; /* `127.0.0.1:5000` */
   char *state;    /* absolute path */
+  char *token_file;    /* absolute path, or NULL: nobody is asked who they are */
+  char *token;         /* after rp_agent_config_read_token() */
+  char *authorization; /* the same as a header, or NULL */
   GPtrArray *targets; /* RpTargetConfig, at least one, names unique */
   RpYaml *yaml;
 } RpAgentConfig;
@@ -31,6 +34,10 @@ RpAgentConfig *rp_agent_config_parse (const void *data, gsize size, const char *
     G_GNUC_WARN_UNUSED_RESULT;
 /* Reads `path`. RP_ERROR_NOT_FOUND says what to do. */
 RpAgentConfig *rp_agent_config_load (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Reads token_file, if there is one; only what talks to the server needs it, and going back without the
+ * server must not fail for want of it. */
+gboolean rp_agent_config_read_token (RpAgentConfig *config, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 void rp_agent_config_free (RpAgentConfig *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpAgentConfig, rp_agent_config_free)
 

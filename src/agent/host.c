@@ -32,8 +32,13 @@ open_store (RpHost *host, gboolean online, GError **error)
     return FALSE;
   if (!online)
     return TRUE;
+  if (!rp_agent_config_read_token (host->config, error))
+    return FALSE;
   host->client = rp_oci_client_new (host->config->server, error);
-  return host->client != NULL;
+  if (host->client == NULL)
+    return FALSE;
+  rp_oci_client_set_token (host->client, host->config->token);
+  return TRUE;
 }
 
 RpHost *

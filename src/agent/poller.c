@@ -53,8 +53,10 @@ ask (RpPoller *poller, gint64 after, GError **error)
   g_autofree char *url = pointer_url (poller, after);
   g_autoptr (RpHttpResponse) response = NULL;
   g_autoptr (json_t) document = NULL;
+  const char *const headers[] = { poller->config->authorization, NULL };
   RpHttpRequest request = { .method = "GET",
                             .url = url,
+                            .headers = headers,
                             .limit_bytes = POINTER_LIMIT_BYTES,
                             .timeout_ms = WAIT_MS + MARGIN_MS,
                             .cancelled = &poller->stop };

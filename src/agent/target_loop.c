@@ -72,6 +72,7 @@ open_driver (RpTargetLoop *loop, GError **error)
                                      .store = options->store,
                                      .client = options->client,
                                      .registry = options->config->registry,
+                                     .token = options->config->token,
                                      .cancelled = &loop->cancelled };
   if (!rp_dir_make (options->target->state_dir, 0700, error))
     return FALSE;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/http.h"
 #include "cli/cli.h"
+#include "cli/credentials.h"
 
 enum {
   ANSWER_TIMEOUT_MS = 600 * 1000, /* the server may hash gigabytes before it answers */
@@ -22,11 +23,11 @@ struct RpApi {
   char *base_url; /* without a slash at the end */
   char *registry;
   char *actor_header;
+  char *authorization; /* a header, or NULL */
 };
 
-/* Who asks, as one printable word: it becomes a header and stays in the ledger. */
-static char *
-find_actor (void)
+char *
+rp_api_find_actor (void)
 {
   const char *named = g_getenv ("REPOINT_ACTOR");
   char *actor = named != NULL && *named != '\0'
@@ -36,6 +37,43 @@ find_actor (void)
     if ((guchar) *p < 0x20 || *p == 0x7f)
       *p = '?';
   return actor;
+}
+
+/* A token with a line break in it would be two headers. */
+void
+rp_api_set_token (RpApi *api, const char *token)
+{
+  g_autofree char *line = g_strdup (token);
+
+  g_free (api->authorization);
+  api->authorization = NULL;
+  if (line != NULL)
+    api->authorization
+        = g_strconcat ("Authorization: Bearer ", g_strdelimit (line, "\r\n", '?'), NULL);
+}
+
+void
+rp_api_set_password (RpApi *api, const char *account, const char *password)
+{
+  g_autofree char *pair = g_strconcat (account, ":", password, NULL);
+  g_autofree char *text = g_base64_encode ((const guchar *) pair, strlen (pair));
+
+  g_free (api->authorization);
+  api->authorization = g_strconcat ("Authorization: Basic ", text, NULL);
+}
+
+static gboolean
+load_token (RpApi *api, GError **error)
+{
+  const char *named = g_getenv ("REPOINT_TOKEN");
+  g_autofree char *token = NULL;
+
+  if (named != NULL && *named != '\0')
+    token = g_strdup (named);
+  else if (!rp_credentials_load (api->base_url, &token, error))
+    return FALSE;
+  rp_api_set_token (api, token);
+  return TRUE;
 }
 
 RpApi *
@@ -52,7 +90,7 @@ rp_api_new (const char *base_url, GError **error)
       return NULL;
     }
   RpApi *api = g_new0 (RpApi, 1);
-  g_autofree char *actor = find_actor ();
+  g_autofree char *actor = rp_api_find_actor ();
   const char *authority = strstr (base_url, "://") + 3;
   api->http = rp_http_client_new (NULL);
   api->base_url = g_strdup (base_url);
@@ -60,6 +98,11 @@ rp_api_new (const char *base_url, GError **error)
     api->base_url[strlen (api->base_url) - 1] = '\0';
   api->registry = g_strndup (authority, strcspn (authority, "/?#"));
   api->actor_header = g_strconcat (ACTOR_HEADER, actor, NULL);
+  if (!load_token (api, error))
+    {
+      rp_api_free (api);
+      return NULL;
+    }
   return api;
 }
 
@@ -72,7 +115,18 @@ rp_api_free (RpApi *api)
   g_free (api->base_url);
   g_free (api->registry);
   g_free (api->actor_header);
+  g_free (api->authorization);
   g_free (api);
+}
+
+const char *
+rp_api_token (const RpApi *api)
+{
+  const char *scheme = "Authorization: Bearer ";
+
+  if (api->authorization == NULL || !g_str_has_prefix (api->authorization, scheme))
+    return NULL;
+  return api->authorization + strlen (scheme);
 }
 
 const char *
@@ -191,7 +245,8 @@ json_t *
 rp_api_get (RpApi *api, const char *path, gint64 wait_ms, GError **error)
 {
   g_autofree char *url = g_strconcat (api->base_url, path, NULL);
-  const char *headers[] = { api->actor_header, "Accept: application/json", NULL };
+  const char *headers[]
+      = { api->actor_header, "Accept: application/json", api->authorization, NULL };
   RpHttpRequest request = { .method = "GET", .url = url, .headers = headers };
   request.timeout_ms = wait_ms > 0 ? wait_ms + LONG_POLL_GRACE_MS : ANSWER_TIMEOUT_MS;
   g_autoptr (RpHttpResponse) response = send_request (api, &request, 1, error);
@@ -234,45 +289,42 @@ rp_api_get_pages (RpApi *api, const char *path, const char *key, gint64 limit, G
   return result;
 }
 
-json_t *
-rp_api_ask (RpApi *api, const char *path, const json_t *body, GError **error)
+static json_t *
+send_json (RpApi *api, const char *method, const char *path, const json_t *body, int attempts,
+           GError **error)
 {
   g_autofree char *url = g_strconcat (api->base_url, path, NULL);
   g_autofree char *text = rp_json_print (body);
   const char *headers[] = { api->actor_header, "Content-Type: application/json",
-                            "Accept: application/json", NULL };
-  RpHttpRequest request = { .method = "POST", .url = url, .headers = headers };
+                            "Accept: application/json", api->authorization, NULL };
+  RpHttpRequest request = { .method = method, .url = url, .headers = headers };
   request.body = text;
   request.body_size = strlen (text);
   request.timeout_ms = ANSWER_TIMEOUT_MS;
-  g_autoptr (RpHttpResponse) response = send_request (api, &request, 1, error);
+  g_autoptr (RpHttpResponse) response = send_request (api, &request, attempts, error);
   if (response == NULL)
     return NULL;
   return read_answer (api, response, error);
 }
 
 json_t *
+rp_api_ask (RpApi *api, const char *path, const json_t *body, GError **error)
+{
+  return send_json (api, "POST", path, body, 1, error);
+}
+
+json_t *
 rp_api_put (RpApi *api, const char *path, const json_t *body, GError **error)
 {
-  g_autofree char *url = g_strconcat (api->base_url, path, NULL);
-  g_autofree char *text = rp_json_print (body);
-  const char *headers[] = { api->actor_header, "Content-Type: application/json",
-                            "Accept: application/json", NULL };
-  RpHttpRequest request = { .method = "PUT", .url = url, .headers = headers };
-  request.body = text;
-  request.body_size = strlen (text);
-  request.timeout_ms = ANSWER_TIMEOUT_MS;
-  g_autoptr (RpHttpResponse) response = send_request (api, &request, POST_ATTEMPTS, error);
-  if (response == NULL)
-    return NULL;
-  return read_answer (api, response, error);
+  return send_json (api, "PUT", path, body, POST_ATTEMPTS, error);
 }
 
 gboolean
 rp_api_delete (RpApi *api, const char *path, GError **error)
 {
   g_autofree char *url = g_strconcat (api->base_url, path, NULL);
-  const char *headers[] = { api->actor_header, "Accept: application/json", NULL };
+  const char *headers[]
+      = { api->actor_header, "Accept: application/json", api->authorization, NULL };
   RpHttpRequest request = { .method = "DELETE", .url = url, .headers = headers };
   request.timeout_ms = ANSWER_TIMEOUT_MS;
   g_autoptr (RpHttpResponse) response = send_request (api, &request, 1, error);
@@ -287,7 +339,8 @@ rp_api_post_bytes (RpApi *api, const char *path, const char *content_type, GByte
   g_autofree char *uuid = g_uuid_string_random ();
   g_autofree char *key = g_strconcat ("Idempotency-Key: ", uuid, NULL);
   g_autofree char *type = g_strconcat ("Content-Type: ", content_type, NULL);
-  const char *headers[] = { api->actor_header, key, type, "Accept: application/json", NULL };
+  const char *headers[]
+      = { api->actor_header, key, type, "Accept: application/json", api->authorization, NULL };
   RpHttpRequest request = { .method = "POST", .url = url, .headers = headers };
   request.body = g_bytes_get_data (body, &request.body_size);
   request.timeout_ms = ANSWER_TIMEOUT_MS;

@@ -14,15 +14,25 @@
 
 typedef struct RpApi RpApi;
 
-/* RP_ERROR_USAGE unless `base_url` is http(s)://host[:port]. */
+/* Who runs this: REPOINT_ACTOR, or user@host, as one printable word. g_free(). */
+char *rp_api_find_actor (void);
+
+/* With the token of REPOINT_TOKEN, or the one that `repoint login` kept for this server.
+ * RP_ERROR_USAGE unless `base_url` is http(s)://host[:port]. */
 RpApi *rp_api_new (const char *base_url, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void rp_api_free (RpApi *api);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpApi, rp_api_free)
+
+/* Instead of those: a token (NULL: none), or an account with its password. */
+void rp_api_set_token (RpApi *api, const char *token);
+void rp_api_set_password (RpApi *api, const char *account, const char *password);
 
 /* `127.0.0.1:5000`: how an OCI client names this server's registry. */
 const char *rp_api_registry (const RpApi *api);
 const char *rp_api_base_url (const RpApi *api);
 
+/* The token in use, or NULL. */
+const char *rp_api_token (const RpApi *api);
 /* Who asks: what X-Repoint-Actor carries. */
 const char *rp_api_actor (const RpApi *api);
 

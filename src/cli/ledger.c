@@ -1,12 +1,9 @@
 #include <string.h>
 
-#include "base/file.h"
-#include "cli/table.h"
 #include "cli/humane.h"
+#include "cli/offline.h"
+#include "cli/table.h"
 #include "cli/verbs.h"
-#include "ledger/ledger.h"
-#include "registry/registry.h"
-#include "release/engine.h"
 
 static struct {
   char *data;
@@ -37,9 +34,6 @@ static const GOptionEntry log_options[] = {
   G_OPTION_ENTRY_NULL
 };
 
-static const RpProjector *const projectors[]
-    = { &rp_registry_projector, &rp_release_projector, NULL };
-
 typedef struct {
   gint64 seq;
   char hash[65]; /* "" if none was given */
@@ -65,50 +59,6 @@ parse_head (const char *text, Head *out, GError **error)
   return FALSE;
 }
 
-/* The ledger of a data directory without its server. */
-typedef struct {
-  RpLock *lock;
-  RpDb *db;
-  RpLedger *ledger;
-} Offline;
-
-static void
-offline_clear (Offline *offline)
-{
-  rp_ledger_close (offline->ledger);
-  rp_db_close (offline->db);
-  rp_lock_release (offline->lock);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Offline, offline_clear)
-
-/* A running server keeps the lock: whoever changes tables must have it, who only reads need not. */
-static gboolean
-offline_open (Offline *offline, gboolean lock, GError **error)
-{
-  g_autofree char *db_path = g_build_filename (options.data, "repoint.db", NULL);
-  g_autofree char *lock_path = g_build_filename (options.data, "lock", NULL);
-  if (!g_file_test (db_path, G_FILE_TEST_IS_REGULAR))
-    {
-      g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
-                   "%s is no data directory: there is no repoint.db in it", options.data);
-      return FALSE;
-    }
-  if (lock)
-    {
-      offline->lock = rp_lock_take (lock_path, error);
-      if (offline->lock == NULL)
-        {
-          rp_cli_hint (error, "stop the server first, or leave out --data to have it do the work");
-          return FALSE;
-        }
-    }
-  offline->db = rp_db_open (db_path, error);
-  if (offline->db == NULL)
-    return FALSE;
-  offline->ledger = rp_ledger_open (offline->db, projectors, error);
-  return offline->ledger != NULL;
-}
-
 /* The document that the API would answer with. */
 static json_t *
 report_to_json (const RpLedgerReport *report)
@@ -120,9 +70,9 @@ report_to_json (const RpLedgerReport *report)
 static json_t *
 verify_offline (const Head *head, GError **error)
 {
-  g_auto (Offline) offline = { 0 };
+  g_auto (RpOffline) offline = { 0 };
   RpLedgerReport report;
-  if (!offline_open (&offline, FALSE, error)
+  if (!rp_offline_open (&offline, options.data, RP_OFFLINE_READ, error)
       || !rp_ledger_verify (offline.ledger, head->seq, *head->hash != '\0' ? head->hash : NULL,
                             &report, error))
     return NULL;
@@ -181,9 +131,9 @@ verify_run (RpCli *cli, char **args, GError **error)
 static json_t *
 rebuild_offline (GError **error)
 {
-  g_auto (Offline) offline = { 0 };
+  g_auto (RpOffline) offline = { 0 };
   RpLedgerReport report;
-  if (!offline_open (&offline, TRUE, error)
+  if (!rp_offline_open (&offline, options.data, RP_OFFLINE_WRITE, error)
       || !rp_ledger_rebuild (offline.ledger, &report, error))
     return NULL;
   return report_to_json (&report);

@@ -58,7 +58,10 @@ rp_remote_open (RpCli *cli, const char *reference, RpRemote *out, GError **error
   if (remote.client == NULL)
     return FALSE;
   if (remote.is_ours)
-    rp_oci_client_set_actor (remote.client, rp_api_actor (cli->api));
+    {
+      rp_oci_client_set_actor (remote.client, rp_api_actor (cli->api));
+      rp_oci_client_set_token (remote.client, rp_api_token (cli->api));
+    }
   *out = remote;
   remote = (RpRemote){ 0 };
   return TRUE;

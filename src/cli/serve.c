@@ -12,6 +12,7 @@ static struct {
   char *port_file;
   char *upload_expiry;
   gboolean allow_anonymous;
+  gboolean anonymous_pull;
   gboolean verbose;
 } options;
 
@@ -23,7 +24,9 @@ const GOptionEntry rp_serve_options[] = {
     "Address to listen on; port 0: any free one (default " RP_SERVER_LISTEN_DEFAULT ")",
     "HOST:PORT" },
   { "allow-anonymous", 0, 0, G_OPTION_ARG_NONE, &options.allow_anonymous,
-    "Listen beyond loopback although nobody is asked who they are", NULL },
+    "Listen beyond loopback although there is no account and nobody is asked who they are", NULL },
+  { "anonymous-pull", 0, 0, G_OPTION_ARG_NONE, &options.anonymous_pull,
+    "Let those without an account pull", NULL },
   { "port-file", 0, 0, G_OPTION_ARG_FILENAME, &options.port_file,
     "Write the port there once the server answers", "FILE" },
   { "upload-expiry", 0, 0, G_OPTION_ARG_FILENAME, &options.upload_expiry,
@@ -46,6 +49,7 @@ rp_serve_run (RpCli *cli, char **args, GError **error)
     .listen = options.listen,
     .port_file = options.port_file,
     .allow_anonymous = options.allow_anonymous,
+    .anonymous_pull = options.anonymous_pull,
   };
   if (options.upload_expiry != NULL
       && (!rp_duration_parse_ms (options.upload_expiry, &server.upload_expiry_ms)

@@ -45,6 +45,8 @@ container_open (const RpDriverContext *context, const RpYamlNode *options, GErro
       return NULL;
     }
   container->engine = rp_docker_new (container->options.socket, context->cancelled);
+  if (context->token != NULL)
+    rp_docker_set_token (container->engine, context->registry, context->token);
   return container;
 }
 

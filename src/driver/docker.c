@@ -16,6 +16,7 @@ struct RpDocker {
   char *socket_path;
   char *base; /* `http://engine/v1.41`; NULL until the engine was asked */
   const gint *cancelled;
+  char *registry_auth; /* the header X-Registry-Auth, or NULL */
 };
 
 RpDocker *
@@ -37,7 +38,26 @@ rp_docker_free (RpDocker *engine)
   rp_http_client_free (engine->http);
   g_free (engine->socket_path);
   g_free (engine->base);
+  g_free (engine->registry_auth);
   g_free (engine);
+}
+
+/* The engine trades it for a ticket of the registry; there the token alone says who it is. */
+void
+rp_docker_set_token (RpDocker *engine, const char *registry, const char *token)
+{
+  g_autoptr (json_t) json = json_object ();
+  g_autofree char *text = NULL, *encoded = NULL;
+
+  json_object_set_new (json, "username", json_string ("token"));
+  json_object_set_new (json, "password", json_string (token));
+  json_object_set_new (json, "serveraddress", json_string (registry));
+  text = rp_json_print (json);
+  encoded = g_base64_encode ((const guchar *) text, strlen (text));
+  g_strdelimit (encoded, "+", '-');
+  g_strdelimit (encoded, "/", '_');
+  g_free (engine->registry_auth);
+  engine->registry_auth = g_strconcat ("X-Registry-Auth: ", encoded, NULL);
 }
 
 /* ---- requests ---- */
@@ -105,6 +125,7 @@ typedef struct {
   const char *method;
   char *path; /* taken */
   const json_t *body;
+  const char *header; /* besides, or NULL */
   gint64 timeout_ms; /* 0: the usual */
   RpHttpSink sink;
   gpointer sink_data;
@@ -113,15 +134,16 @@ typedef struct {
 static RpHttpResponse *
 call (RpDocker *engine, const Call *what, GError **error)
 {
-  static const char *const json_headers[] = { "Content-Type: application/json", NULL };
   g_autofree char *path = what->path;
   if (!meet (engine, error))
     return NULL;
   g_autofree char *url = g_strconcat (engine->base, path, NULL);
   g_autofree char *body = what->body ? rp_json_print (what->body) : NULL;
+  const char *const headers[] = { body ? "Content-Type: application/json" : what->header,
+                                  body ? what->header : NULL, NULL };
   const RpHttpRequest request = { .method = what->method,
                                   .url = url,
-                                  .headers = body ? json_headers : NULL,
+                                  .headers = headers,
                                   .body = body,
                                   .body_size = body ? strlen (body) : 0,
                                   .timeout_ms = what->timeout_ms ? what->timeout_ms : TIMEOUT_MS,
@@ -261,6 +283,7 @@ pull (RpDocker *engine, const char *reference, gint64 timeout_ms, PullStory *sto
   g_autofree char *escaped = g_uri_escape_string (reference, NULL, FALSE);
   const Call request = { .method = "POST",
                          .path = g_strdup_printf ("/images/create?fromImage=%s", escaped),
+                         .header = engine->registry_auth,
                          .timeout_ms = timeout_ms,
                          .sink = read_story,
                          .sink_data = story };

@@ -13,6 +13,8 @@
 typedef struct RpDocker RpDocker;
 
 RpDocker *rp_docker_new (const char *socket_path, const gint *cancelled);
+/* Pulls with this token, which is for `registry`. */
+void rp_docker_set_token (RpDocker *engine, const char *registry, const char *token);
 void rp_docker_free (RpDocker *engine);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpDocker, rp_docker_free)
 

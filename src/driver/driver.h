@@ -37,6 +37,7 @@ typedef struct {
   RpStore *store;        /* the host's local blobs */
   RpOciClient *client;   /* NULL: offline */
   const char *registry;  /* `127.0.0.1:5000`: what an engine pulls from */
+  const char *token;     /* for that registry, or NULL: it asks nobody */
   const gint *cancelled; /* set to 1 when the agent stops */
 } RpDriverContext;
 

@@ -26,10 +26,9 @@ typedef struct {
   GBytes *bytes;
 } Fetched;
 
-static const char *const manifest_headers[]
-    = { "Accept: " RP_MEDIA_OCI_MANIFEST ", " RP_MEDIA_OCI_INDEX ", " RP_MEDIA_DOCKER_MANIFEST
-        ", " RP_MEDIA_DOCKER_LIST,
-        NULL };
+static const char accept_manifests[]
+    = "Accept: " RP_MEDIA_OCI_MANIFEST ", " RP_MEDIA_OCI_INDEX ", " RP_MEDIA_DOCKER_MANIFEST
+      ", " RP_MEDIA_DOCKER_LIST;
 
 RpOciClient *
 rp_oci_client_new (const char *base_url, GError **error)
@@ -60,6 +59,7 @@ rp_oci_client_free (RpOciClient *client)
   rp_http_client_free (client->http);
   g_free (client->base_url);
   g_free (client->actor_header);
+  g_free (client->authorization);
   g_mutex_clear (&client->lock);
   g_hash_table_unref (client->left);
   g_free (client);
@@ -70,6 +70,14 @@ rp_oci_client_set_actor (RpOciClient *client, const char *actor)
 {
   g_free (client->actor_header);
   client->actor_header = actor ? g_strconcat ("X-Repoint-Actor: ", actor, NULL) : NULL;
+}
+
+void
+rp_oci_client_set_token (RpOciClient *client, const char *token)
+{
+  g_free (client->authorization);
+  client->authorization
+      = token != NULL ? g_strconcat ("Authorization: Bearer ", token, NULL) : NULL;
 }
 
 void
@@ -94,9 +102,10 @@ static RpHttpResponse *
 send_patiently (RpOciClient *client, const char *method, const char *url, gsize limit_bytes,
                 RpRetry *retry, GError **error)
 {
+  const char *const headers[] = { accept_manifests, client->authorization, NULL };
   const RpHttpRequest request = { .method = method,
                                   .url = url,
-                                  .headers = manifest_headers,
+                                  .headers = headers,
                                   .limit_bytes = limit_bytes,
                                   .timeout_ms = MANIFEST_TIMEOUT_MS,
                                   .cancelled = retry->cancelled };
@@ -309,6 +318,7 @@ fetch_blob (Pull *pull, const RpClosureItem *item, GError **error)
   g_autofree char *resume_id = take_left (pull->client, &item->digest);
   const RpFetch fetch = { .http = pull->client->http,
                           .url = url,
+                          .authorization = pull->client->authorization,
                           .scope = pull->repository,
                           .resume_id = resume_id,
                           .store = pull->store,

@@ -14,6 +14,10 @@ RpOciClient *rp_oci_client_new (const char *base_url, GError **error) G_GNUC_WAR
 void rp_oci_client_free (RpOciClient *client);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpOciClient, rp_oci_client_free)
 
+/* A token that the registry takes as it is (`Authorization: Bearer`); NULL: none. Call before the client is
+ * shared. */
+void rp_oci_client_set_token (RpOciClient *client, const char *token);
+
 /* Tag → digest by HEAD. */
 gboolean rp_oci_client_resolve (RpOciClient *client, const char *repository, const char *tag,
                                 RpDigest *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -7,7 +7,8 @@
 struct RpOciClient {
   RpHttpClient *http;
   char *base_url; /* without a slash at the end */
-  char *actor_header; /* or NULL */
+  char *actor_header;  /* or NULL */
+  char *authorization; /* a header, or NULL */
   gint64 first_delay_ms;
   GMutex lock;      /* over `left` */
   GHashTable *left; /* RpDigest → upload id: what broke off, for the next pull */

@@ -66,7 +66,8 @@ static RpHttpResponse *
 request_from (Fetch *fetch, guint64 offset, GError **error)
 {
   g_autofree char *range = g_strdup_printf ("Range: bytes=%" G_GUINT64_FORMAT "-", offset);
-  const char *const headers[] = { offset > 0 ? range : NULL, NULL };
+  const char *const headers[] = { offset > 0 ? range : fetch->job->authorization,
+                                  offset > 0 ? fetch->job->authorization : NULL, NULL };
   const RpHttpRequest request = { .method = "GET",
                                   .url = fetch->job->url,
                                   .headers = headers,

@@ -7,6 +7,7 @@
 typedef struct {
   RpHttpClient *http;
   const char *url;
+  const char *authorization; /* a header, or NULL */
   const char *scope;        /* of the upload in the store */
   const char *resume_id;    /* an upload left by an earlier fetch, or NULL */
   RpStore *store;

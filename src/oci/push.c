@@ -27,21 +27,39 @@ unexpected (const RpHttpResponse *response, const char *what, GError **error)
   return FALSE;
 }
 
+/* Those that are there, borrowed; NULL-ended. */
+static GPtrArray *
+header_list (const char *first, const char *second, const char *third)
+{
+  const char *const all[] = { first, second, third };
+  GPtrArray *list = g_ptr_array_new ();
+  for (gsize i = 0; i < G_N_ELEMENTS (all); i++)
+    if (all[i])
+      g_ptr_array_add (list, (gpointer)all[i]);
+  g_ptr_array_add (list, NULL);
+  return list;
+}
+
 static RpHttpResponse *
 send_small (Job *job, const char *method, const char *url, const char *type, GBytes *body,
             GError **error)
 {
   gsize size = 0;
   g_autofree char *header = type ? g_strconcat ("Content-Type: ", type, NULL) : NULL;
-  const char *headers[] = { job->push->client->actor_header, header, NULL };
+  const RpOciClient *client = job->push->client;
+  g_autoptr (GPtrArray) headers = header_list (client->authorization, client->actor_header, header);
+  g_autoptr (GPtrArray) few = header_list (client->authorization, NULL, NULL);
   const void *data = body ? g_bytes_get_data (body, &size) : NULL;
   const RpHttpRequest request = { .method = method,
                                   .url = url,
-                                  .headers = headers[0] ? headers : headers + 1,
+                                  .headers = (const char *const *)headers->pdata,
                                   .body = body ? data : "",
                                   .body_size = size,
                                   .timeout_ms = TIMEOUT_MS };
-  const RpHttpRequest bare = { .method = method, .url = url, .timeout_ms = TIMEOUT_MS };
+  const RpHttpRequest bare = { .method = method,
+                               .url = url,
+                               .headers = (const char *const *)few->pdata,
+                               .timeout_ms = TIMEOUT_MS };
   for (;;)
     {
       g_autoptr (GError) failure = NULL;
@@ -140,8 +158,10 @@ read_source (void *buffer, gsize size, gpointer user_data, GError **error)
 static RpHttpResponse *
 send_blob (Job *job, const char *url, int fd, guint64 size_bytes, GError **error)
 {
-  const char *headers[] = { "Content-Type: application/octet-stream",
-                            job->push->client->actor_header, NULL };
+  const RpOciClient *client = job->push->client;
+  g_autoptr (GPtrArray) list = header_list ("Content-Type: application/octet-stream",
+                                            client->authorization, client->actor_header);
+  const char *const *headers = (const char *const *)list->pdata;
   Source source = { fd, 0, size_bytes };
   RpHttpRequest request = { .method = "PUT",
                             .url = url,

@@ -1,6 +1,7 @@
 #include "release/environment.h"
 
 #include "base/error.h"
+#include "release/engine_priv.h"
 
 static void
 target_free (gpointer data)
@@ -167,4 +168,39 @@ rp_environment_require_present (const RpEnvironment *environment, GError **error
                " is kept); put it back into repoint.yaml and apply that",
                environment->app, environment->name);
   return FALSE;
+}
+
+typedef struct
+{
+  const char *repository;
+  GPtrArray *names;
+} TargetsOf;
+
+static gboolean
+list_targets_of (RpTxn *txn, gpointer user_data, GError **error)
+{
+  TargetsOf *of = user_data;
+  g_autoptr (RpRows) rows = rp_txn_query (
+      txn, error,
+      "SELECT target.app, target.environment, target.name FROM component"
+      " JOIN target ON target.app = component.app AND target.component = component.name"
+      " WHERE component.repository = $1 AND target.present = 1",
+      "s", of->repository);
+  if (rows == NULL)
+    return FALSE;
+  for (gsize i = 0; i < rp_rows_count (rows); i++)
+    g_ptr_array_add (of->names,
+                     g_strjoin ("/", rp_rows_text (rows, i, 0), rp_rows_text (rows, i, 1),
+                                rp_rows_text (rows, i, 2), NULL));
+  return TRUE;
+}
+
+GPtrArray *
+rp_environment_targets_of (RpEngine *engine, const char *repository, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  TargetsOf of = { repository, names };
+  if (!rp_db_read (engine->db, list_targets_of, &of, error))
+    return NULL;
+  return g_steal_pointer (&names);
 }

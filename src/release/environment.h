@@ -43,3 +43,7 @@ gboolean rp_environment_require_present (const RpEnvironment *environment,
                                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 json_t *rp_environment_to_json (const RpEnvironment *environment);
+
+/* `app/environment/target` of each declared target that runs what is in `repository`. */
+GPtrArray *rp_environment_targets_of (RpEngine *engine, const char *repository, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;

@@ -11,6 +11,7 @@
 
 #define TEXT_MAX  2048 /* bytes of an id, a name or a message */
 #define LOCAL_MAX 1000 /* digests */
+#define ACTOR_MAX 256  /* bytes; what the ledger takes */
 
 typedef struct
 {
@@ -175,6 +176,18 @@ report_to_json (const RpReport *report)
   return body;
 }
 
+/* Whoever it was on the host, as far as the account vouches for it. */
+static char *
+vouched (const RpReport *report, const char *actor)
+{
+  g_autofree char *text = NULL;
+
+  if (report->account == NULL)
+    return g_strdup (actor);
+  text = g_strconcat (report->account, " (", actor, ")", NULL);
+  return strlen (text) <= ACTOR_MAX ? g_steal_pointer (&text) : g_strdup (report->account);
+}
+
 static char *
 hash_content (json_t *body)
 {
@@ -324,9 +337,9 @@ repoint_undone (RpTxn *txn, const Take *take, RpEnvironment *environment, gint64
                       .release = restored->release,
                       .restores = restored->number,
                       .cause = cause };
-  const char *actor = report->undo_actor != NULL && report->undo_actor[0] != '\0'
-                          ? report->undo_actor
-                          : take->actor;
+  g_autofree char *actor = report->undo_actor != NULL && report->undo_actor[0] != '\0'
+                               ? vouched (report, report->undo_actor)
+                               : g_strdup (take->actor);
   return rp_revision_append (take->engine, txn, &move, RP_KIND_ROLLBACK, actor, NULL, &number,
                              error);
 }
@@ -402,7 +415,8 @@ rp_report_take (RpEngine *engine, const RpReport *report, gint64 *out_seq,
   g_auto (Take) take = { .engine = engine, .report = report, .now_us = rp_clock_now_us () };
   if (!check (report, error))
     return FALSE;
-  take.actor = g_strdup_printf ("agent:%s", report->agent);
+  g_autofree char *agent = g_strconcat ("agent:", report->agent, NULL);
+  take.actor = vouched (report, agent);
   if (!rp_db_write (engine->db, take_in_txn, &take, error))
     return FALSE;
   rp_target_seen (engine, report->app, report->environment, report->target, report->agent,

@@ -12,6 +12,7 @@ typedef struct
   const char *target;
   const char *id; /* `<agent>:<n>`: the same report again has no effect */
   const char *agent;
+  const char *account; /* that sent it, or NULL where nobody is asked */
   const char *driver;
   gint64 revision; /* 0: none */
   RpTargetPhase phase;

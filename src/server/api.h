@@ -50,6 +50,16 @@ gboolean rp_api_ready (RpRequest *request, GError **error);
 /* api_agents.c */
 gboolean rp_api_pointer (RpRequest *request, GError **error);
 gboolean rp_api_report (RpRequest *request, GError **error);
+/* api_access.c */
+gboolean rp_api_whoami (RpRequest *request, GError **error);
+gboolean rp_api_accounts (RpRequest *request, GError **error);
+gboolean rp_api_account_add (RpRequest *request, GError **error);
+gboolean rp_api_account_remove (RpRequest *request, GError **error);
+gboolean rp_api_account_allow (RpRequest *request, GError **error);
+gboolean rp_api_account_password (RpRequest *request, GError **error);
+gboolean rp_api_tokens (RpRequest *request, GError **error);
+gboolean rp_api_token_issue (RpRequest *request, GError **error);
+gboolean rp_api_token_revoke (RpRequest *request, GError **error);
 /* api_ledger.c */
 gboolean rp_api_ledger (RpRequest *request, GError **error);
 gboolean rp_api_ledger_verify (RpRequest *request, GError **error);

@@ -75,6 +75,8 @@ rp_api_report (RpRequest *request, GError **error)
   RpReport report = { .app = rp_request_param (request, "app"),
                       .environment = rp_request_param (request, "environment"),
                       .target = rp_request_param (request, "target") };
+  if (rp_request_identity (request) != NULL)
+    report.account = rp_request_identity (request)->account;
   if (body == NULL || !read_report (body, &report, error)
       || !rp_report_take (rp_request_services (request)->engine, &report, &seq, &pointer_revision,
                           error))

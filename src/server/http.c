@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "server/guard.h"
 #include "server/parts.h"
 #include "server/request.h"
 
@@ -135,6 +136,8 @@ begin_stream (RpRequest *request)
   RpBodyStream *stream = &request->stream;
 
   stream->begun = TRUE;
+  if (!rp_guard_finish (request))
+    return FALSE;
   return request->match.route->begin == NULL
          || request->match.route->begin (request, &request->refusal);
 }
@@ -158,6 +161,8 @@ finish_request (RpRequest *request)
 {
   guint64 generation = rp_waiters_generation (request->server->waiters);
 
+  if (request->refusal == NULL && !rp_guard_finish (request))
+    g_assert (request->refusal != NULL);
   if (request->refusal == NULL && (request->match.route->flags & RP_ROUTE_STREAM)
       && !finish_stream (request))
     g_assert (request->refusal != NULL);
@@ -201,7 +206,8 @@ workers_for (RpRequest *request)
 static gboolean
 runs_on_worker (const RpRequest *request)
 {
-  return (request->match.route->flags & (RP_ROUTE_WRITE | RP_ROUTE_SLOW | RP_ROUTE_STREAM)) != 0;
+  return request->unguarded
+         || (request->match.route->flags & (RP_ROUTE_WRITE | RP_ROUTE_SLOW | RP_ROUTE_STREAM)) != 0;
 }
 
 /* For a request whose connection is suspended. */

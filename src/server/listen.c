@@ -121,7 +121,8 @@ rp_listener_open (const char *text, gboolean allow_anonymous, RpListener *out, G
     {
       g_set_error (error, RP_ERROR, RP_ERROR_DENIED,
                    "%s can be reached from other machines, and nobody who comes is asked who they "
-                   "are: listen on 127.0.0.1, or say --allow-anonymous if that network may push "
+                   "are: add an account first (repoint account add NAME --allow administer --data "
+                   "DIR), listen on 127.0.0.1, or say --allow-anonymous if that network may push "
                    "and deploy",
                    text);
       return FALSE;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "server/guard.h"
 #include "server/parts.h"
 
 #define ACTOR_MAX 128 /* bytes */
@@ -57,6 +58,7 @@ rp_request_unref (RpRequest *request)
   g_ptr_array_unref (request->headers);
   g_mutex_clear (&request->lock);
   g_strfreev (request->query);
+  rp_identity_free (request->identity);
   g_free (request->actor);
   g_free (request->target);
   g_free (request->path);
@@ -107,11 +109,11 @@ split_target (RpRequest *request)
   request->query = parse_query (question != NULL ? question + 1 : "");
 }
 
-static char *
-peer_address (struct MHD_Connection *connection)
+char *
+rp_request_peer (const RpRequest *request, gboolean network)
 {
   const union MHD_ConnectionInfo *info
-      = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+      = MHD_get_connection_info (request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
   char text[INET6_ADDRSTRLEN] = "unknown";
 
   if (info == NULL || info->client_addr == NULL)
@@ -120,9 +122,13 @@ peer_address (struct MHD_Connection *connection)
     inet_ntop (AF_INET, &((const struct sockaddr_in *) (const void *) info->client_addr)->sin_addr,
                text, sizeof text);
   else if (info->client_addr->sa_family == AF_INET6)
-    inet_ntop (AF_INET6,
-               &((const struct sockaddr_in6 *) (const void *) info->client_addr)->sin6_addr, text,
-               sizeof text);
+    {
+      struct in6_addr address
+          = ((const struct sockaddr_in6 *) (const void *) info->client_addr)->sin6_addr;
+      if (network && !IN6_IS_ADDR_V4MAPPED (&address))
+        memset (address.s6_addr + 8, 0, 8);
+      inet_ntop (AF_INET6, &address, text, sizeof text);
+    }
   return g_strdup (text);
 }
 
@@ -139,18 +145,12 @@ actor_is_sane (const char *actor)
   return TRUE;
 }
 
-static void
-set_actor (RpRequest *request)
+const char *
+rp_request_claimed_actor (const RpRequest *request)
 {
   const char *claimed = rp_request_header (request, "X-Repoint-Actor");
 
-  if (claimed != NULL && actor_is_sane (claimed))
-    {
-      request->actor = g_strdup (claimed);
-      return;
-    }
-  g_autofree char *peer = peer_address (request->connection);
-  request->actor = g_strconcat ("anonymous@", peer, NULL);
+  return claimed != NULL && actor_is_sane (claimed) ? claimed : NULL;
 }
 
 static gint64
@@ -172,12 +172,14 @@ rp_request_start (RpRequest *request, struct MHD_Connection *connection, const c
   request->connection = connection;
   request->is_head = strcmp (method, "HEAD") == 0;
   split_target (request);
-  set_actor (request);
   request->content_length = announced_length (request);
   request->phase = RP_PHASE_BODY;
   rp_router_match (request->server->router, method, request->path, &request->match);
   if (request->match.route != NULL)
-    return;
+    {
+      rp_guard_start (request);
+      return;
+    }
   if (request->match.allow != NULL)
     {
       rp_respond_header (request, "Allow", request->match.allow);

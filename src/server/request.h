@@ -46,6 +46,9 @@ struct RpRequest {
   char *path;
   char **query; /* key, value, key, value … decoded; NULL-ended */
   char *actor;
+  RpIdentity *identity; /* NULL: nobody was asked, or nobody answered */
+  gboolean open;        /* nobody was asked: there is no account */
+  gboolean unguarded;   /* who asks is yet to be found out, on a worker */
   RpRouteMatch match;
   gint64 started_us;
 
@@ -71,6 +74,11 @@ struct RpRequest {
 RpRequest *rp_request_new (RpServer *server, const char *target);
 RpRequest *rp_request_ref (RpRequest *request);
 void rp_request_unref (RpRequest *request);
+
+/* The address it came from; `network`: what belongs to one client, which with IPv6 is a /64. g_free(). */
+char *rp_request_peer (const RpRequest *request, gboolean network);
+/* X-Repoint-Actor if it is sane, else NULL. */
+const char *rp_request_claimed_actor (const RpRequest *request);
 
 /* Takes the connection, reads what the headers say and matches the route. */
 void rp_request_start (RpRequest *request, struct MHD_Connection *connection, const char *method);

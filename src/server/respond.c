@@ -46,16 +46,23 @@ rp_respond_bytes (RpRequest *request, int status, const char *content_type, GByt
   set_response (request, status, content_type, response, size);
 }
 
+static gboolean
+has_header (const RpRequest *request, const char *name)
+{
+  for (guint i = 0; i < request->headers->len; i += 2)
+    if (g_ascii_strcasecmp (request->headers->pdata[i], name) == 0)
+      return TRUE;
+  return FALSE;
+}
+
 void
 rp_respond_json (RpRequest *request, int status, json_t *json)
 {
   char *text = rp_json_print (json);
   g_autoptr (GBytes) bytes = g_bytes_new_take (text, strlen (text));
-  gboolean typed = FALSE;
+  gboolean typed = has_header (request, "Content-Type");
 
   json_decref (json);
-  for (guint i = 0; i < request->headers->len; i += 2)
-    typed |= g_ascii_strcasecmp (request->headers->pdata[i], "Content-Type") == 0;
   rp_respond_bytes (request, status, typed ? NULL : "application/json", bytes);
 }
 
@@ -124,7 +131,7 @@ rp_respond_error (RpRequest *request, const GError *error)
     rp_log_error ("http", "%.500s: %d: %s", request->path, status, error->message);
   if (registry)
     status = registry_status (error);
-  if (status == 503 || status == 429)
+  if (status == 503 || (status == 429 && !has_header (request, "Retry-After")))
     rp_respond_header (request, "Retry-After", "1");
   rp_respond_json (request, status, json);
 }

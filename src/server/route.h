@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "access/access.h"
 #include "base/digest.h"
 #include "registry/registry.h"
 #include "release/engine.h"
@@ -19,6 +20,7 @@ typedef struct {
   RpLedger *ledger;
   RpRegistry *registry;
   RpEngine *engine;
+  RpAccess *access;
 } RpServices;
 
 const RpServices *rp_request_services (const RpRequest *request);
@@ -33,9 +35,14 @@ const char *rp_request_header (const RpRequest *request, const char *name);
 GBytes *rp_request_body (const RpRequest *request);
 /* The body as a JSON object; RP_ERROR_INVALID with line and column. The caller's. */
 json_t *rp_request_json (const RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Who asks, for the ledger: header X-Repoint-Actor if it is sane, else
+/* Who asks, for the ledger: the account, with what the header X-Repoint-Actor says in parentheses
+ * behind it.  Where nobody is asked who they are, that header if it is sane, else
  * `anonymous@<peer address>`. */
 const char *rp_request_actor (const RpRequest *request);
+/* Who asks, borrowed; NULL where nobody is asked. */
+const RpIdentity *rp_request_identity (const RpRequest *request);
+/* Beyond what the route needs: may they? TRUE where nobody is asked. `subject` NULL: all there are. */
+gboolean rp_request_may (const RpRequest *request, RpAction action, const char *subject);
 
 /* Exactly one of these per request. Strings are copied, `json` is taken over, `fd` too. */
 void rp_respond_json (RpRequest *request, int status, json_t *json);
@@ -60,10 +67,27 @@ typedef enum {
   RP_ROUTE_REGISTRY = 1 << 3, /* errors in the distribution-spec envelope */
 } RpRouteFlags;
 
+/* What one must be allowed to do; the template's params say to what. */
+typedef enum {
+  RP_NEED_UNSAID = 0, /* a defect: every route says */
+  RP_NEED_NOTHING,
+  RP_NEED_ACCOUNT, /* any */
+  RP_NEED_PULL,    /* {name}, or all repositories if the template has none; and so on */
+  RP_NEED_PUSH,
+  RP_NEED_UPLOAD, /* as RP_NEED_PUSH, and a ticket that expired since the upload began still counts */
+  RP_NEED_DELETE,
+  RP_NEED_READ,    /* {app} */
+  RP_NEED_RELEASE, /* {app} */
+  RP_NEED_DEPLOY,  /* {app}/{environment} */
+  RP_NEED_AGENT,   /* {app}/{environment}/{target} */
+  RP_NEED_ADMINISTER,
+} RpNeed;
+
 typedef struct {
   const char *method;   /* "GET" routes answer HEAD as well */
   const char *template; /* "/api/v1/apps/{app}"; in /v2/ `{name}` may hold slashes */
   RpRouteFlags flags;
+  RpNeed need;
   /* FALSE with error set: the server renders it by the error table. */
   gboolean (*handle) (RpRequest *request, GError **error);
   const char *summary; /* for the API description; a test compares them */

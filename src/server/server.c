@@ -20,7 +20,7 @@
 #define DATA_MODE 0700
 
 static const RpProjector *const projectors[]
-    = { &rp_registry_projector, &rp_release_projector, NULL };
+    = { &rp_registry_projector, &rp_access_projector, &rp_release_projector, NULL };
 static const RpRoute *const tables[]
     = { rp_system_routes, rp_registry_routes, rp_api_routes, NULL };
 
@@ -118,12 +118,12 @@ guard_releases (const RpServices *services)
 }
 
 static gboolean
-open_domain (RpServer *server, const char *data_dir, GError **error)
+open_domain (RpServer *server, const RpServerOptions *options, GError **error)
 {
   RpServices *services = &server->services;
-  g_autofree char *db_path = g_build_filename (data_dir, "repoint.db", NULL);
+  g_autofree char *db_path = g_build_filename (options->data_dir, "repoint.db", NULL);
 
-  services->store = rp_store_open (data_dir, error);
+  services->store = rp_store_open (options->data_dir, error);
   if (services->store == NULL)
     return FALSE;
   server->db = rp_db_open (db_path, error);
@@ -135,7 +135,8 @@ open_domain (RpServer *server, const char *data_dir, GError **error)
   services->registry = rp_registry_new (services->store, services->ledger);
   services->engine = rp_engine_new (services->registry, services->ledger);
   guard_releases (services);
-  return TRUE;
+  services->access = rp_access_open (services->ledger, options->anonymous_pull, error);
+  return services->access != NULL;
 }
 
 /* Each connection is a descriptor, and so is each blob that is being sent. */
@@ -159,7 +160,9 @@ start_serving (RpServer *server, const RpServerOptions *options, GError **error)
   guint threads = options->threads > 0 ? options->threads : g_get_num_processors ();
   g_auto (RpListener) listener = { .fd = -1 };
 
-  if (!rp_listener_open (address, options->allow_anonymous, &listener, error))
+  if (!rp_listener_open (address,
+                         options->allow_anonymous || !rp_access_is_open (server->services.access),
+                         &listener, error))
     return FALSE;
   raise_descriptor_limit ();
   server->port = listener.port;
@@ -199,7 +202,7 @@ rp_server_open (const RpServerOptions *options, GError **error)
   server->upload_expiry_ms
       = options->upload_expiry_ms > 0 ? options->upload_expiry_ms : RP_UPLOAD_EXPIRY_MS_DEFAULT;
   if (!lock_data (server, options->data_dir, error)
-      || !open_domain (server, options->data_dir, error) || !start_serving (server, options, error)
+      || !open_domain (server, options, error) || !start_serving (server, options, error)
       || !write_port_file (server, options->port_file, error))
     return NULL;
   return g_steal_pointer (&server);
@@ -258,6 +261,7 @@ rp_server_close (RpServer *server)
   rp_manifest_cache_free (server->manifests);
   rp_metrics_free (server->metrics);
   rp_router_free (server->router);
+  rp_access_close (server->services.access);
   rp_engine_free (server->services.engine);
   rp_registry_free (server->services.registry);
   rp_ledger_close (server->services.ledger);

@@ -14,14 +14,15 @@ typedef struct {
   const char *data_dir;     /* made where it is missing */
   const char *listen;       /* `host:port`, `[v6]:port`; port 0: any free one. NULL: the default */
   const char *port_file;    /* or NULL: the port is written there, and a newline, once it answers */
-  gboolean allow_anonymous; /* needed to listen beyond loopback: nobody is asked who they are */
+  gboolean allow_anonymous; /* needed to listen beyond loopback while there is no account */
+  gboolean anonymous_pull;  /* with accounts too, anybody may pull */
   gint64 upload_expiry_ms;  /* uploads idle for longer are deleted; 0: after a day */
   guint threads;            /* event loops; 0: one a core */
   guint workers;            /* threads for what writes or takes long; 0: a sensible number */
 } RpServerOptions;
 
 /* Takes DATA/lock (RP_ERROR_BUSY names the process that has it), opens everything and begins to
- * answer. RP_ERROR_DENIED: an address beyond loopback without allow_anonymous.  Does not touch
+ * answer. RP_ERROR_DENIED: an address beyond loopback without an account or allow_anonymous.  Does not touch
  * signals. */
 RpServer *rp_server_open (const RpServerOptions *options, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

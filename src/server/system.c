@@ -133,9 +133,9 @@ handle_front (RpRequest *request, GError **error)
 }
 
 const RpRoute rp_system_routes[] = {
-  { "GET", "/", RP_ROUTE_READ, handle_front, "What this is" },
-  { "GET", "/healthz", RP_ROUTE_READ, handle_health, "The process answers" },
-  { "GET", "/readyz", RP_ROUTE_READ, handle_ready, "The server can do its work" },
-  { "GET", "/metrics", RP_ROUTE_SLOW, handle_metrics, "Counters for Prometheus" },
+  { "GET", "/", RP_ROUTE_READ, RP_NEED_ACCOUNT, handle_front, "What this is" },
+  { "GET", "/healthz", RP_ROUTE_READ, RP_NEED_NOTHING, handle_health, "The process answers" },
+  { "GET", "/readyz", RP_ROUTE_READ, RP_NEED_NOTHING, handle_ready, "The server can do its work" },
+  { "GET", "/metrics", RP_ROUTE_SLOW, RP_NEED_ACCOUNT, handle_metrics, "Counters for Prometheus" },
   { NULL },
 };

@@ -37,6 +37,9 @@ gboolean rp_v2_upload_patch (RpRequest *request, GError **error) G_GNUC_WARN_UNU
 gboolean rp_v2_upload_put (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_v2_upload_get (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_v2_upload_delete (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* v2_token.c: the registry's token flow */
+gboolean rp_v2_token_get (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_v2_token_post (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* v2_manifests.c */
 gboolean rp_v2_manifest_get (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_v2_manifest_put (RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;

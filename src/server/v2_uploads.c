@@ -145,12 +145,13 @@ try_mount (RpRequest *request, const char *repository, gboolean *out_mounted, GE
   RpDigest digest;
 
   *out_mounted = FALSE;
-  if (text == NULL)
-    return TRUE;
+  if (from != NULL && *from == '\0')
+    from = NULL;
+  if (text == NULL || !rp_request_may (request, RP_ACTION_PULL, from))
+    return TRUE; /* what one may not pull is not there: the client uploads */
   if (!rp_digest_parse (text, &digest, error)
       || !rp_registry_blob_mount (rp_request_services (request)->registry, repository,
-                                  from != NULL && *from != '\0' ? from : NULL, &digest,
-                                  rp_request_actor (request), out_mounted, error))
+                                  from, &digest, rp_request_actor (request), out_mounted, error))
     return FALSE;
   if (*out_mounted)
     respond_stored (request, repository, &digest);

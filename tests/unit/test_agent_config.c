@@ -5,6 +5,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <glib/gstdio.h>
+
 #include "agent/config.h"
 #include "base/error.h"
 
@@ -118,11 +120,46 @@ test_finds_targets (void **state)
     }
 }
 
+static const struct {
+  const char *text;  /* of the file; NULL: there is none */
+  const char *token; /* NULL: refused */
+} token_files[] = {
+  { "rpt_1\n", "rpt_1" }, { "  rpt_1", "rpt_1" },       { NULL, NULL },
+  { "", NULL },           { "two\ntokens\n", NULL }, { "a header\r\nb", NULL },
+};
+
+static void
+test_token_file (void **state)
+{
+  g_autofree char *dir = g_dir_make_tmp ("repoint-token-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (dir, "token", NULL);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (token_files); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      static const char text[] = "token_file: token\n" HEAD TARGET;
+      g_autoptr (RpAgentConfig) config
+          = rp_agent_config_parse (text, strlen (text), "agent.yaml", dir, &error);
+      assert_null (error);
+      assert_string_equal (config->token_file, path);
+      g_unlink (path);
+      if (token_files[i].text != NULL)
+        assert_true (g_file_set_contents (path, token_files[i].text, -1, NULL));
+      assert_int_equal (rp_agent_config_read_token (config, &error), token_files[i].token != NULL);
+      assert_int_equal (error == NULL, token_files[i].token != NULL);
+      if (token_files[i].token != NULL)
+        assert_string_equal (config->token, token_files[i].token);
+    }
+  g_unlink (path);
+  g_rmdir (dir);
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_reads_all),
+    cmocka_unit_test (test_token_file),
     cmocka_unit_test (test_names_the_place),
     cmocka_unit_test (test_finds_targets),
   };

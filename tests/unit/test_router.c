@@ -9,23 +9,23 @@ never (RpRequest *request, GError **error)
 }
 
 static const RpRoute api[] = {
-  { "GET", "/", RP_ROUTE_READ, never, "front" },
-  { "GET", "/api/v1/apps", RP_ROUTE_READ, never, "apps" },
-  { "GET", "/api/v1/apps/{app}", RP_ROUTE_READ, never, "app" },
-  { "POST", "/api/v1/apps/{app}/releases", RP_ROUTE_WRITE, never, "release" },
-  { "GET", "/api/v1/apps/{app}/releases/{ref}", RP_ROUTE_READ, never, "release" },
+  { "GET", "/", RP_ROUTE_READ, RP_NEED_NOTHING, never, "front" },
+  { "GET", "/api/v1/apps", RP_ROUTE_READ, RP_NEED_NOTHING, never, "apps" },
+  { "GET", "/api/v1/apps/{app}", RP_ROUTE_READ, RP_NEED_NOTHING, never, "app" },
+  { "POST", "/api/v1/apps/{app}/releases", RP_ROUTE_WRITE, RP_NEED_NOTHING, never, "release" },
+  { "GET", "/api/v1/apps/{app}/releases/{ref}", RP_ROUTE_READ, RP_NEED_NOTHING, never, "release" },
   { NULL },
 };
 
 static const RpRoute registry[] = {
-  { "GET", "/v2/", RP_ROUTE_READ, never, "base" },
-  { "GET", "/v2/_catalog", RP_ROUTE_READ, never, "catalog" },
-  { "GET", "/v2/{name}/manifests/{reference}", RP_ROUTE_READ, never, "get" },
-  { "PUT", "/v2/{name}/manifests/{reference}", RP_ROUTE_WRITE, never, "put" },
-  { "GET", "/v2/{name}/blobs/{digest}", RP_ROUTE_READ, never, "blob" },
-  { "POST", "/v2/{name}/blobs/uploads/", RP_ROUTE_WRITE, never, "start" },
-  { "GET", "/v2/{name}/blobs/uploads/{id}", RP_ROUTE_READ, never, "status" },
-  { "GET", "/v2/{name}/tags/list", RP_ROUTE_READ, never, "tags" },
+  { "GET", "/v2/", RP_ROUTE_READ, RP_NEED_NOTHING, never, "base" },
+  { "GET", "/v2/_catalog", RP_ROUTE_READ, RP_NEED_NOTHING, never, "catalog" },
+  { "GET", "/v2/{name}/manifests/{reference}", RP_ROUTE_READ, RP_NEED_NOTHING, never, "get" },
+  { "PUT", "/v2/{name}/manifests/{reference}", RP_ROUTE_WRITE, RP_NEED_NOTHING, never, "put" },
+  { "GET", "/v2/{name}/blobs/{digest}", RP_ROUTE_READ, RP_NEED_NOTHING, never, "blob" },
+  { "POST", "/v2/{name}/blobs/uploads/", RP_ROUTE_WRITE, RP_NEED_NOTHING, never, "start" },
+  { "GET", "/v2/{name}/blobs/uploads/{id}", RP_ROUTE_READ, RP_NEED_NOTHING, never, "status" },
+  { "GET", "/v2/{name}/tags/list", RP_ROUTE_READ, RP_NEED_NOTHING, never, "tags" },
   { NULL },
 };
 
