@@ -61,17 +61,13 @@ rp_v2_catalog (RpRequest *request, GError **error)
 static void
 link_referrers (RpRequest *request, gint64 limit, gint64 after, const char *artifact_type)
 {
-  g_autoptr (GString) link = g_string_new (NULL);
+  g_autofree char *escaped
+      = artifact_type != NULL ? g_uri_escape_string (artifact_type, NULL, FALSE) : NULL;
+  g_autofree char *link = g_strdup_printf (
+      "<%s?n=%" G_GINT64_FORMAT "&after=%" G_GINT64_FORMAT "%s%s>; rel=\"next\"", request->path,
+      limit, after, escaped != NULL ? "&artifactType=" : "", escaped != NULL ? escaped : "");
 
-  g_string_append_printf (link, "<%s?n=%" G_GINT64_FORMAT "&after=%" G_GINT64_FORMAT,
-                          request->path, limit, after);
-  if (artifact_type != NULL)
-    {
-      g_autofree char *escaped = g_uri_escape_string (artifact_type, NULL, FALSE);
-      g_string_append_printf (link, "&artifactType=%s", escaped);
-    }
-  g_string_append (link, ">; rel=\"next\"");
-  rp_respond_header (request, "Link", link->str);
+  rp_respond_header (request, "Link", link);
 }
 
 static gboolean
