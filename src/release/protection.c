@@ -25,6 +25,7 @@ struct RpProtection
 {
   GMutex lock;
   GHashTable *needed;  /* under lock: RpDigest → Holder, borrowed from holders */
+  GHashTable *walked;  /* under lock: RpDigest of manifests, borrowed from needed: theirs are there */
   GPtrArray *holders;  /* under lock */
   gint64 seq;          /* under lock: of the last release that is in `needed` */
 };
@@ -35,6 +36,7 @@ rp_protection_new (void)
   RpProtection *protection = g_new0 (RpProtection, 1);
   g_mutex_init (&protection->lock);
   protection->needed = g_hash_table_new_full (rp_digest_hash, rp_digest_equal, g_free, NULL);
+  protection->walked = g_hash_table_new (rp_digest_hash, rp_digest_equal);
   protection->holders = g_ptr_array_new_with_free_func (holder_free);
   return protection;
 }
@@ -42,6 +44,7 @@ rp_protection_new (void)
 void
 rp_protection_free (RpProtection *protection)
 {
+  g_hash_table_unref (protection->walked);
   g_hash_table_unref (protection->needed);
   g_ptr_array_unref (protection->holders);
   g_mutex_clear (&protection->lock);
@@ -54,7 +57,19 @@ typedef struct
 {
   gint64 after;
   RpRows *rows;
+  gint64 seq; /* of the newest release in the same snapshot */
 } News;
+
+/* 0: there is none. */
+static gboolean
+find_newest (RpTxn *txn, gint64 *out_seq, GError **error)
+{
+  g_autoptr (RpRows) rows = rp_txn_query (txn, error, "SELECT MAX(seq) FROM app_release", "");
+  if (rows == NULL)
+    return FALSE;
+  *out_seq = rp_rows_int (rows, 0, 0);
+  return TRUE;
+}
 
 static gboolean
 list_new (RpTxn *txn, gpointer user_data, GError **error)
@@ -65,7 +80,7 @@ list_new (RpTxn *txn, gpointer user_data, GError **error)
         " WHERE r.seq > $1 ORDER BY r.seq, c.name";
   News *news = user_data;
   news->rows = rp_txn_query (txn, error, sql, "i", news->after);
-  return news->rows != NULL;
+  return news->rows != NULL && find_newest (txn, &news->seq, error);
 }
 
 static void
@@ -79,13 +94,17 @@ add_needed (RpProtection *protection, const RpClosure *closure, const RpRows *ro
   for (guint i = 0; i < closure->items->len; i++)
     {
       const RpClosureItem *item = closure->items->pdata[i];
-      if (!g_hash_table_contains (protection->needed, &item->digest))
-        g_hash_table_insert (protection->needed, g_memdup2 (&item->digest, sizeof item->digest),
-                             holder);
+      gpointer digest = NULL;
+      if (!g_hash_table_lookup_extended (protection->needed, &item->digest, &digest, NULL))
+        {
+          digest = g_memdup2 (&item->digest, sizeof item->digest);
+          g_hash_table_insert (protection->needed, digest, holder);
+        }
+      if (item->is_manifest)
+        g_hash_table_add (protection->walked, digest);
     }
 }
 
-/* A root that is there has all that it names there too. */
 static gboolean
 learn (RpEngine *engine, const RpRows *rows, gsize row, GError **error)
 {
@@ -96,7 +115,7 @@ learn (RpEngine *engine, const RpRows *rows, gsize row, GError **error)
   RpDigest root;
   if (!rp_digest_parse (rp_rows_text (rows, row, 5), &root, error))
     return FALSE;
-  if (g_hash_table_contains (protection->needed, &root))
+  if (g_hash_table_contains (protection->walked, &root))
     return TRUE;
   closure = rp_registry_closure (engine->registry, repository, &root, &local);
   if (closure != NULL)
@@ -119,31 +138,16 @@ rp_protection_prepare (gpointer user_data, GError **error)
   RpProtection *protection = engine->protection;
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&protection->lock);
   News news = { .after = protection->seq };
-  if (!rp_db_read (engine->db, list_new, &news, error))
-    return FALSE;
+  gboolean ok = rp_db_read (engine->db, list_new, &news, error);
   g_autoptr (RpRows) rows = news.rows;
-  gint64 seq = protection->seq;
-  for (gsize row = 0; row < rp_rows_count (rows); row++)
-    {
-      if (!learn (engine, rows, row, error))
-        return FALSE;
-      seq = rp_rows_int (rows, row, 0);
-    }
-  protection->seq = seq;
-  return TRUE;
+  for (gsize row = 0; ok && row < rp_rows_count (rows); row++)
+    ok = learn (engine, rows, row, error);
+  if (ok)
+    protection->seq = news.seq;
+  return ok;
 }
 
 /* ---- answering ---- */
-
-static gboolean
-is_fresh (RpTxn *txn, const RpProtection *protection, gboolean *out, GError **error)
-{
-  g_autoptr (RpRows) rows = rp_txn_query (txn, error, "SELECT MAX(seq) FROM app_release", "");
-  if (rows == NULL)
-    return FALSE;
-  *out = rp_rows_int (rows, 0, 0) == protection->seq;
-  return TRUE;
-}
 
 static json_t *
 list_environments (RpTxn *txn, const Holder *holder, GString *text, GError **error)
@@ -191,8 +195,10 @@ static gboolean
 check_locked (RpTxn *txn, const RpProtection *protection, const RpDigest *digest,
               gboolean *out_fresh, json_t **out_holder, GError **error)
 {
-  if (!is_fresh (txn, protection, out_fresh, error))
+  gint64 newest;
+  if (!find_newest (txn, &newest, error))
     return FALSE;
+  *out_fresh = newest == protection->seq;
   const Holder *holder = *out_fresh ? g_hash_table_lookup (protection->needed, digest) : NULL;
   if (holder == NULL)
     return TRUE;

@@ -43,7 +43,8 @@ def conforms(value, schema, where):
     schema = resolve(schema)
     if "oneOf" in schema:
         schema = next(resolve(one) for one in schema["oneOf"]
-                      if (resolve(one)["type"] == "null") == (value is None))
+                      if (resolve(one)["type"] == "null") == (value is None)
+                      and set(resolve(one).get("required", [])) <= set(value or []))
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     kinds = tuple(TYPES[name] for name in types)
     assert isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds), \
@@ -120,6 +121,17 @@ def deploy(api, version, environment="production", n=[0]):
     n[0] += 1
     api.report(environment, n[0], revision["number"], "confirmed")
     return revision
+
+
+def test_policies(api):
+    path = "/api/v1/repositories/policies"
+    api("PUT", f"{path}/shop%2F*", {"tag_mutability": "MUTABLE_WITH_EXCLUSION", "exclusions": ["v*"]}, status=200)
+    assert len(api("GET", path, status=200)["policies"]) == 1
+    for repository in "shop/web", "other":
+        assert api("GET", f"{path}?repository={repository}", status=200)["repository"] == repository
+    api.refused("PUT", f"{path}/shop%2F*", {"sparse": "maybe"}, code="invalid")
+    api.refused("GET", f"{path}?repository=NO", code="name-invalid")
+    api.refused("DELETE", f"{path}/none", code="not-found")
 
 
 def test_the_running_server_has_the_described_routes(server):
