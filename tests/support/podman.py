@@ -87,7 +87,9 @@ def _network(name, bridge):
 class Podman:
     def __init__(self, insecure=(), base=None):
         # A short path: a unix socket's name has at most 107 bytes.
-        self.dir = Path(tempfile.mkdtemp(prefix="rp-podman-", dir=base))
+        # Hex digits: podman makes an image's name of the path of a layout, and refuses `x_/layout`.
+        self.dir = Path(base or tempfile.gettempdir()) / f"rp-podman-{random.randbytes(6).hex()}"
+        self.dir.mkdir(mode=0o700)
         self.socket = str(self.dir / "podman.sock")
         self.log = self.dir / "podman.log"
         self.bridge = "rp" + random.randbytes(4).hex()
