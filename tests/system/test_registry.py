@@ -376,18 +376,18 @@ def test_two_clients_one_blob(server):
     assert results == [sha256(data)] * 4
 
 
-def test_upload_is_used_by_one_at_a_time(server, registry):
+def test_upload_is_used_by_one_at_a_time(server, registry, wait_for):
     location = start(registry)
     with socket.create_connection(("127.0.0.1", server.port)) as busy:
         busy.sendall((f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n"
                       "Expect: 100-continue\r\n\r\n").encode())
         assert b"100" in busy.recv(1000)
         busy.sendall(b"12345")
-        for _ in range(1000):  # until that request has its upload
-            status, head, body = registry.request("GET", location)
-            if status == 503:
-                break
-        assert status == 503 and head["retry-after"] and "message" in json.loads(body)["errors"][0]
+        # Until that request has its upload. Not too often: to be asked is to be used, for a moment.
+        status, head, body = wait_for(
+            lambda: (lambda answer: answer[0] == 503 and answer)(registry.request("GET", location)),
+            what="the upload in use", every=0.05)
+        assert head["retry-after"] and "message" in json.loads(body)["errors"][0]
         busy.sendall(b"67890")
         assert b" 202 " in busy.recv(1000)
     assert registry.request("GET", location)[1]["range"] == "0-9"
