@@ -144,8 +144,10 @@ collect_remarks (Remarks *remarks, const json_t *revision)
     g_autofree char *subjects = rp_plan_gather_subjects (items, i);
     if (subjects == NULL || g_strcmp0 (state, "restored") == 0)
       continue;
-    /* What never comes back is the same every day; `repoint plan` says what to do about it. */
-    gboolean everyday = g_strcmp0 (state, "not-restored") == 0;
+    /* What never comes back is the same every day, and of several things each has a way out of its
+     * own: `repoint plan` says what to do about them. */
+    gboolean everyday = g_strcmp0 (state, "not-restored") == 0
+                        || g_strcmp0 (subjects, rp_json_str (item, "subject")) != 0;
     add_remark (remarks, number, subjects, rp_json_str (item, "reason"),
                 everyday ? NULL : rp_json_str (item, "way_out"));
   }

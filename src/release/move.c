@@ -188,6 +188,8 @@ decide_promote (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GErr
 
 /* ---- rollback ---- */
 
+static const char same_release[] = "the same release as the current one";
+
 static char *
 explain (RpTxn *txn, const RpMoveRequest *request, const RpSkipped *skipped,
          const RpRevision *revision)
@@ -195,7 +197,7 @@ explain (RpTxn *txn, const RpMoveRequest *request, const RpSkipped *skipped,
   switch (skipped->why)
     {
     case RP_SKIP_SAME_RELEASE:
-      return g_strdup ("the same release as the current one");
+      return g_strdup (same_release);
     case RP_SKIP_FAILED:
       return g_strdup ("it failed"); /* its own record says why, at length */
     case RP_SKIP_ROLLED_BACK:
@@ -243,14 +245,16 @@ set_no_known_good (const RpMoveRequest *request, const RpDecision *move, GError 
   for (guint i = 0; i < move->skipped->len; i++)
     {
       const RpPassedOver *passed = move->skipped->pdata[i];
+      if (g_str_equal (passed->why, same_release))
+        continue;
       g_string_append_printf (looked, "%srevision %" G_GINT64_FORMAT " (%s): %s",
-                              i == 0 ? "" : "; ", passed->revision, passed->version, passed->why);
+                              looked->len == 0 ? "" : "; ", passed->revision, passed->version, passed->why);
     }
   g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
                "%s/%s has no known good release to go back to; looked at: %s. Name one with"
                " --to-revision N, or deploy another release",
                request->app, request->environment,
-               looked->len > 0 ? looked->str : "nothing, the current revision is the first");
+               looked->len > 0 ? looked->str : "nothing, no other release ever ran here");
   return FALSE;
 }
 

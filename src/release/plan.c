@@ -83,12 +83,14 @@ add_component_item (const RpReleaseComponent *component, const RpVerifyReport *r
   (void) rp_digest_format (&component->digest, digest);
   if (report->problems->len == 0)
     {
-      g_autofree char *age
-          = rp_clock_format_age (MAX (rp_clock_now_us () - report->oldest_verified_at_us, 0));
+      gint64 age_us = rp_clock_now_us () - report->oldest_verified_at_us;
+      g_autofree char *age = rp_clock_format_age (MAX (age_us, 0));
       rp_plan_add_item (
           items, subject, RP_ITEM_RESTORED,
-          g_strdup_printf ("%s@%s: every byte hashed, least recently %s ago",
-                           component->repository, digest, age),
+          age_us < G_USEC_PER_SEC
+              ? g_strdup_printf ("%s@%s: every byte hashed just now", component->repository, digest)
+              : g_strdup_printf ("%s@%s: every byte hashed, least recently %s ago",
+                                 component->repository, digest, age),
           NULL);
       return;
     }

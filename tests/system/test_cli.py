@@ -630,6 +630,19 @@ def test_ready_is_red_for_a_missing_layer(script):
     assert everything.json == [READY]
 
 
+def test_ready_says_the_same_of_several_things_once(script):
+    items = [{"subject": name, "state": "unknown", "reason": "not known", "way_out": f"look at {name}"}
+             for name in ("config", "schema")]
+    items.append({"subject": "target web-1", "state": "unknown", "reason": "silent", "way_out": "look there"})
+    script.on("GET", f"{PRODUCTION}/ready", (200, {**READY, "ready": True, "revisions": [
+        {**entry, "ready": True, "items": items, "bytes": {**entry["bytes"], "problems": []}}
+        for entry in READY["revisions"]]}))
+    out = lines(repoint.run_cli("ready", "shop/production", server=script).ok().stdout)
+    assert [line.strip() for line in out[-2:]] == [
+        "revisions 2, 1: config, schema: not known",
+        "revisions 2, 1: target web-1: silent; way out: look there"]
+
+
 # Declaring, releasing, building
 
 def test_apply_reads_a_file_and_standard_input(script, tmp_path):

@@ -100,7 +100,7 @@ test_refusals (void **unused)
     { 0, "production", RP_KIND_PROMOTE, NULL, 0, RP_ANY_REVISION, RP_ERROR_BLOCKED,
       "nothing was ever deployed to shop/staging" },
     { 1, "production", ROLLBACK, NULL, 0, RP_ANY_REVISION, RP_ERROR_NOT_FOUND,
-      "the current revision is the first" },
+      "nothing, no other release ever ran here" },
     { 1, "production", ROLLBACK, NULL, 1, RP_ANY_REVISION, RP_ERROR_BLOCKED,
       "v1 is what shop/production is pointed at already" },
     { 1, "production", ROLLBACK, NULL, 7, RP_ANY_REVISION, RP_ERROR_NOT_FOUND, "there are 1 to 1" },
