@@ -11,6 +11,7 @@ Only the standard library is used.
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -88,7 +89,8 @@ class Podman:
     def __init__(self, insecure=(), base=None):
         # A short path: a unix socket's name has at most 107 bytes.
         # Hex digits: podman makes an image's name of the path of a layout, and refuses `x_/layout`.
-        self.dir = Path(base or tempfile.gettempdir()) / f"rp-podman-{random.randbytes(6).hex()}"
+        # Short: it refuses a runroot of more than 50 bytes.
+        self.dir = Path(base or tempfile.gettempdir()) / f"rpp-{random.randbytes(4).hex()}"
         self.dir.mkdir(mode=0o700)
         self.socket = str(self.dir / "podman.sock")
         self.log = self.dir / "podman.log"
@@ -201,7 +203,7 @@ def _probe():
         if not shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"):
             return False, f"{tool} is not installed"
     if os.geteuid() != 0:
-        return False, "containers are run by root here, and this is not root"
+        return False, "this machine runs the tests without root, and containers need it"
     if not Path("/bin/busybox").exists():
         return False, "busybox-static is not installed"
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -215,6 +217,8 @@ def _probe():
             name = engine.run("images", "-q").stdout.split()[0]
             engine.run("run", "--rm", name, "/bin/busybox", "true", timeout=60)
     except (RuntimeError, OSError, subprocess.TimeoutExpired) as problem:
+        if re.search(r"not permitted|permission denied", str(problem), re.IGNORECASE):
+            return False, f"this machine lets no container run: {problem}"
         return False, f"a first container did not run: {problem}"
     return True, ""
 
