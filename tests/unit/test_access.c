@@ -10,6 +10,8 @@
 #define PASSWORD "correct horse battery"
 #define ACTOR    "tester@host"
 
+#define SECRET_CHARS 43 /* the secret of a token is its end; it may hold an underscore itself */
+
 static const RpProjector *const projectors[] = { &rp_access_projector, NULL };
 
 /* ---- scopes ---- */
@@ -445,7 +447,7 @@ test_ledger_has_no_secret (void **state)
   check_ok (list != NULL);
   g_autofree char *text = rp_json_print (list);
   assert_null (strstr (text, PASSWORD));
-  assert_null (strstr (text, strrchr (secret, '_') + 1));
+  assert_null (strstr (text, secret + strlen (secret) - SECRET_CHARS));
   check_contains (text, "$y$");
   g_autoptr (json_t) accounts = rp_access_accounts (fixture->access);
   g_autoptr (json_t) tokens = rp_access_tokens (fixture->access, NULL);
