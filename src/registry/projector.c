@@ -68,6 +68,15 @@ static const char *const tables[]
     = { "repository", "repo_blob", "manifest",          "tag",
         "former_tag", "damaged",   "repository_policy", NULL };
 
+/* What nearly every event of a registry names: a repository and something in it. */
+static gboolean
+need_repository_and (const RpEvent *event, const char **repository, const char *key,
+                     const char **out, GError **error)
+{
+  return rp_json_need_string (event->body, "repository", "body", repository, error)
+         && rp_json_need_string (event->body, key, "body", out, error);
+}
+
 static gboolean
 add_repository (RpTxn *txn, const RpEvent *event, const char *repository, GError **error)
 {
@@ -90,8 +99,7 @@ blob_added (RpTxn *txn, const RpEvent *event, GError **error)
   const char *repository, *digest;
   gint64 size;
 
-  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
-      || !rp_json_need_string (event->body, "digest", "body", &digest, error)
+  if (!need_repository_and (event, &repository, "digest", &digest, error)
       || !rp_json_need_int (event->body, "size", "body", &size, error))
     return FALSE;
   return add_repository (txn, event, repository, error) && forgive (txn, digest, error)
@@ -124,8 +132,7 @@ manifest_added (RpTxn *txn, const RpEvent *event, GError **error)
 {
   const char *repository, *digest;
 
-  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
-      || !rp_json_need_string (event->body, "digest", "body", &digest, error))
+  if (!need_repository_and (event, &repository, "digest", &digest, error))
     return FALSE;
   return add_repository (txn, event, repository, error) && forgive (txn, digest, error)
          && insert_manifest (txn, event, repository, digest, error);
@@ -136,8 +143,7 @@ tag_created (RpTxn *txn, const RpEvent *event, GError **error)
 {
   const char *repository, *tag, *digest;
 
-  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
-      || !rp_json_need_string (event->body, "tag", "body", &tag, error)
+  if (!need_repository_and (event, &repository, "tag", &tag, error)
       || !rp_json_need_string (event->body, "digest", "body", &digest, error))
     return FALSE;
   return rp_txn_exec (txn, error, NULL,
@@ -151,8 +157,7 @@ tag_moved (RpTxn *txn, const RpEvent *event, GError **error)
 {
   const char *repository, *tag, *digest;
 
-  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
-      || !rp_json_need_string (event->body, "tag", "body", &tag, error)
+  if (!need_repository_and (event, &repository, "tag", &tag, error)
       || !rp_json_need_string (event->body, "digest", "body", &digest, error))
     return FALSE;
   return rp_txn_exec (txn, error, NULL,
@@ -168,8 +173,7 @@ tag_deleted (RpTxn *txn, const RpEvent *event, GError **error)
 {
   const char *repository, *tag;
 
-  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
-      || !rp_json_need_string (event->body, "tag", "body", &tag, error))
+  if (!need_repository_and (event, &repository, "tag", &tag, error))
     return FALSE;
   return rp_txn_exec (txn, error, NULL,
                       "INSERT INTO former_tag (repository, name, digest, seq) "
@@ -186,8 +190,7 @@ manifest_deleted (RpTxn *txn, const RpEvent *event, GError **error)
 {
   const char *repository, *digest;
 
-  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
-      || !rp_json_need_string (event->body, "digest", "body", &digest, error))
+  if (!need_repository_and (event, &repository, "digest", &digest, error))
     return FALSE;
   return rp_txn_exec (txn, error, NULL,
                       "INSERT INTO former_tag (repository, name, digest, seq) "
@@ -207,8 +210,7 @@ blob_deleted (RpTxn *txn, const RpEvent *event, GError **error)
 {
   const char *repository, *digest;
 
-  if (!rp_json_need_string (event->body, "repository", "body", &repository, error)
-      || !rp_json_need_string (event->body, "digest", "body", &digest, error))
+  if (!need_repository_and (event, &repository, "digest", &digest, error))
     return FALSE;
   return rp_txn_exec (txn, error, NULL,
                       "DELETE FROM repo_blob WHERE repository = $1 AND digest = $2", "ss",
