@@ -143,16 +143,6 @@ add_holders (RpCli *cli, const RpRemote *remote, json_t *json, GError **error)
 /* ---- for people ---- */
 
 static void
-print_fact (RpCli *cli, const char *name, const char *text)
-{
-  if (text == NULL || *text == '\0')
-    return;
-  fprintf (cli->out.stream, "%-10s", name);
-  rp_term_text (&cli->out, RP_STYLE_PLAIN, text);
-  fputc ('\n', cli->out.stream);
-}
-
-static void
 add_rows (RpTable *table, const char *what, const json_t *list)
 {
   gsize i;
@@ -192,14 +182,14 @@ print_artifact (RpCli *cli, const json_t *json)
   g_autofree char *size
       = g_strdup_printf ("%s in %" G_GINT64_FORMAT " blobs", bytes, rp_json_int (json, "blobs"));
   g_autofree char *tags = rp_humane_list (json_object_get (json, "tags"));
-  print_fact (cli, "digest", rp_json_str (json, "digest"));
-  print_fact (cli, "in", rp_json_str (json, "repository"));
-  print_fact (cli, "type", rp_json_str (json, "media_type"));
-  print_fact (cli, "artifact", rp_json_str (json, "artifact_type"));
-  print_fact (cli, "about", rp_json_str (json, "subject"));
-  print_fact (cli, "platform", rp_json_str (json, "platform"));
-  print_fact (cli, "size", size);
-  print_fact (cli, "tags", tags);
+  rp_cli_print_fact (cli, "digest", rp_json_str (json, "digest"));
+  rp_cli_print_fact (cli, "in", rp_json_str (json, "repository"));
+  rp_cli_print_fact (cli, "type", rp_json_str (json, "media_type"));
+  rp_cli_print_fact (cli, "artifact", rp_json_str (json, "artifact_type"));
+  rp_cli_print_fact (cli, "about", rp_json_str (json, "subject"));
+  rp_cli_print_fact (cli, "platform", rp_json_str (json, "platform"));
+  rp_cli_print_fact (cli, "size", size);
+  rp_cli_print_fact (cli, "tags", tags);
   gsize i;
   json_t *release;
   json_array_foreach (json_object_get (json, "releases"), i, release)
@@ -207,7 +197,7 @@ print_artifact (RpCli *cli, const json_t *json)
     g_autofree char *text
         = g_strdup_printf ("%s %s (#%" G_GINT64_FORMAT ")", rp_json_str (release, "app"),
                            rp_json_str (release, "version"), rp_json_int (release, "number"));
-    print_fact (cli, "release", text);
+    rp_cli_print_fact (cli, "release", text);
   }
   print_parts (cli, json);
 }

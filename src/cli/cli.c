@@ -108,6 +108,16 @@ rp_cli_print_json (RpCli *cli, const json_t *value)
 }
 
 void
+rp_cli_print_fact (RpCli *cli, const char *name, const char *text)
+{
+  if (text == NULL || *text == '\0')
+    return;
+  fprintf (cli->out.stream, "%-10s", name);
+  rp_term_text (&cli->out, RP_STYLE_PLAIN, text);
+  fputc ('\n', cli->out.stream);
+}
+
+void
 rp_cli_note (RpCli *cli, const char *format, ...)
 {
   va_list args;

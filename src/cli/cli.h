@@ -57,6 +57,9 @@ gboolean rp_cli_parse_env (const char *text, char **out_app, char **out_env, GEr
 /* Prints the API's answer as it came: on lines of its own for a terminal, on one in a pipe. */
 void rp_cli_print_json (RpCli *cli, const json_t *value);
 
+/* `name      text` on a line of its own; nothing if there is no text. */
+void rp_cli_print_fact (RpCli *cli, const char *name, const char *text);
+
 /* A line about what is going on: on standard output, or on standard error when that carries
  * JSON. */
 void rp_cli_note (RpCli *cli, const char *format, ...) G_GNUC_PRINTF (2, 3);

@@ -7,16 +7,6 @@
 
 RpReleaseOptions rp_release_options;
 
-static void
-print_fact (RpCli *cli, const char *name, const char *text)
-{
-  if (text == NULL || *text == '\0')
-    return;
-  fprintf (cli->out.stream, "%-10s", name);
-  rp_term_text (&cli->out, RP_STYLE_PLAIN, text);
-  fputc ('\n', cli->out.stream);
-}
-
 /* `commit 0123… by slsa-v1/configSource of web, unsigned (sha256:…)`. */
 static void
 print_provenance (RpCli *cli, const json_t *release)
@@ -38,10 +28,10 @@ print_provenance (RpCli *cli, const json_t *release)
                                  digest);
     g_autofree char *text = g_strdup_printf ("%s %s by %s", rp_json_str (one, "field"),
                                              rp_json_str (one, "value"), who);
-    print_fact (cli, "from", text);
+    rp_cli_print_fact (cli, "from", text);
   }
   json_array_foreach (json_object_get (release, "disagreements"), i, one)
-      print_fact (cli, "disputed", json_string_value (one));
+      rp_cli_print_fact (cli, "disputed", json_string_value (one));
 }
 
 void
@@ -53,12 +43,12 @@ rp_release_print (RpCli *cli, const json_t *release)
                          rp_json_str (release, "version"), rp_json_int (release, "number"));
   g_autofree char *ago = rp_humane_ago (rp_json_str (release, "at"));
   g_autofree char *recorded = g_strdup_printf ("%s by %s", ago, rp_json_str (release, "actor"));
-  print_fact (cli, "release", title);
-  print_fact (cli, "commit", rp_json_str (source, "commit"));
-  print_fact (cli, "source", rp_json_str (source, "repository"));
-  print_fact (cli, "build", rp_json_str (source, "build"));
-  print_fact (cli, "run", rp_json_str (source, "run_url"));
-  print_fact (cli, "recorded", recorded);
+  rp_cli_print_fact (cli, "release", title);
+  rp_cli_print_fact (cli, "commit", rp_json_str (source, "commit"));
+  rp_cli_print_fact (cli, "source", rp_json_str (source, "repository"));
+  rp_cli_print_fact (cli, "build", rp_json_str (source, "build"));
+  rp_cli_print_fact (cli, "run", rp_json_str (source, "run_url"));
+  rp_cli_print_fact (cli, "recorded", recorded);
   gsize i;
   json_t *component;
   json_array_foreach (json_object_get (release, "components"), i, component)
@@ -67,7 +57,7 @@ rp_release_print (RpCli *cli, const json_t *release)
     g_autofree char *text = g_strdup_printf (
         "%s = %s@%s, %s", rp_json_str (component, "name"), rp_json_str (component, "repository"),
         rp_json_str (component, "digest"), size);
-    print_fact (cli, "component", text);
+    rp_cli_print_fact (cli, "component", text);
   }
   print_provenance (cli, release);
 }
