@@ -244,9 +244,10 @@ class RegistryError(Exception):
 
 
 class Registry:
-    """One connection to a registry at `address` (host:port or http://host:port)."""
+    """One connection to a registry at `address` (host:port or http://host:port), with a bearer's `token` if given."""
 
-    def __init__(self, address, timeout=120):
+    def __init__(self, address, timeout=120, token=None):
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.address = address.split("://")[-1].rstrip("/")
         self.timeout = timeout
         self.connection = http.client.HTTPConnection(self.address, timeout=timeout)
@@ -266,7 +267,7 @@ class Registry:
             parts = urllib.parse.urlsplit(path)
             path = parts.path + ("?" + parts.query if parts.query else "")
         try:
-            self.connection.request(method, path, body=body, headers=headers or {})
+            self.connection.request(method, path, body=body, headers={**self.headers, **(headers or {})})
             reply = self.connection.getresponse()
             data = reply.read()
         except Exception:

@@ -1,6 +1,5 @@
 """Who may do what: accounts, tokens, scopes; real registry clients, the command line and agents."""
 
-import base64
 import json
 import os
 import re
@@ -11,60 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from guarded import PASSWORD, Guarded, basic, bearer
 from shop import APPLY
 from support import oci, repoint
 
-PASSWORD = "correct horse battery"
 SOURCES = Path(__file__).resolve().parents[2] / "src" / "server"
-
-
-def basic(account, password):
-    return {"Authorization": "Basic " + base64.b64encode(f"{account}:{password}".encode()).decode()}
-
-
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"}
-
-
-class Guarded:
-    """A server with the administrator `ada`, and a command line that is logged in as her."""
-
-    def __init__(self, start_server, cli, tmp_path, args=()):
-        self.tmp, self._cli = tmp_path, cli
-        self.data = tmp_path / "server"
-        self.cli("account", "add", "ada", "--allow", "administer", "--password-stdin", "--data", self.data,
-                 input=PASSWORD + "\n", server="http://127.0.0.1:1").ok()
-        self.server = start_server(data=self.data, args=args)
-        self.token = self.issue("ada")
-
-    def cli(self, *args, token=None, server=None, home="home", **kwargs):
-        env = {"XDG_CONFIG_HOME": str(self.tmp / home), **({"REPOINT_TOKEN": token} if token else {})}
-        return self._cli(*args, env=env, server=server or self.server, **kwargs)
-
-    def issue(self, account, **more):
-        return self.server.api("POST", "/tokens", {"account": account, **more},
-                               headers=basic("ada", PASSWORD))["secret"]
-
-    def robot(self, name, *allow):
-        """A new robot's token."""
-        self.server.api("POST", "/accounts", {"account": name, "robot": True, "allow": allow},
-                        headers=bearer(self.token))
-        return self.issue(name)
-
-    def status(self, method, path, headers=None, body=None):
-        return self.server.request(method, path, body, headers)[0]
-
-    def push(self, repository, tag, image, token):
-        with oci.Registry(self.server.url) as registry:
-            plain = registry.request
-            registry.request = lambda method, path, body=None, headers=None: plain(
-                method, path, body, {**(headers or {}), **bearer(token)})
-            return registry.push(repository, tag, image)
-
-
-@pytest.fixture
-def guarded(start_server, cli, tmp_path):
-    return Guarded(start_server, cli, tmp_path)
 
 
 # ---- the doors ----
