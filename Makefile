@@ -28,6 +28,7 @@ demo:
 
 check:
 	@scripts/install-deps check
+	@scripts/clients
 	@$(PYTHON) tests/run $(ARGS)
 
 conformance:
