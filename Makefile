@@ -5,14 +5,16 @@ PYTHON := /usr/bin/python3
 DATA ?= repoint-data
 LISTEN ?= 127.0.0.1:5000
 FUZZ_SECONDS ?= 60
+KILLS ?= 2000
 
-.PHONY: all build demo check conformance bench run install clean fuzz help
+.PHONY: all build demo check conformance bench run install clean crash fuzz help
 all: build
 
 help:
 	@echo "make           build          make check   install what tests need, run them all"
 	@echo "make demo      the main job   make bench   beside docker-registry and nginx"
 	@echo "make run       a server here  make fuzz    fuzz each parser FUZZ_SECONDS=$(FUZZ_SECONDS)"
+	@echo "make crash     kill a server under load KILLS=$(KILLS) times"
 	@echo "make conformance  the distribution-spec's suites (needs Go 1.24)"
 	@echo "make install   DESTDIR=, PREFIX=$(PREFIX)      make clean"
 
@@ -51,6 +53,10 @@ install: build
 fuzz:
 	@scripts/install-deps check
 	@$(PYTHON) tests/run --fuzz-seconds $(FUZZ_SECONDS)
+
+crash:
+	@scripts/install-deps check
+	@$(PYTHON) tests/run --kills $(KILLS)
 
 clean:
 	@rm -rf $(BUILD) build-check build-bench build-fuzz build-conformance

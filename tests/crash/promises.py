@@ -134,3 +134,18 @@ def check_leftovers(server):
             if path.is_file():
                 assert oci.sha256(path.read_bytes()) == f"sha256:{path.name}", path
                 assert path.stat().st_mode & 0o222 == 0, f"{path} is writable"
+
+
+def judge_all(server, cli, witnesses):
+    """At the end of all: everything is there, the ledger verifies, and a rebuild from it changes nothing. Returns
+    what the ledger said of itself."""
+    for witness in witnesses:
+        witness.check(server, everything=True)
+    verified = server.api("POST", "/ledger/verify", {})
+    check_leftovers(server)
+    server.stop()
+    cli("ledger", "rebuild", "--data", server.data).ok()
+    server.start()
+    for witness in witnesses:
+        witness.check(server, everything=True)
+    return verified

@@ -9,7 +9,7 @@ import random
 import threading
 import time
 
-from promises import Witness, check_leftovers
+from promises import Witness, judge_all
 from support.repoint import PATIENCE
 
 
@@ -40,12 +40,4 @@ def test_R25_R30_server_killed_at_random_points(start_server, cli, crash_points)
             witness.check(server, everything=turn % 50 == 0)
         if turn % 20 == 0:
             server.api("POST", "/ledger/verify", {})
-    for witness in witnesses:
-        witness.check(server, everything=True)
-    server.api("POST", "/ledger/verify", {})
-    check_leftovers(server)
-    server.stop()
-    cli("ledger", "rebuild", "--data", server.data).ok()
-    server.start()
-    for witness in witnesses:
-        witness.check(server, everything=True)
+    judge_all(server, cli, witnesses)
