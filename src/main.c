@@ -43,6 +43,8 @@ static const RpVerb verbs[] = {
     "", NULL, NULL, rp_account_verbs },
   { "token", "Give machines what they log in with",
     "", NULL, NULL, rp_token_verbs },
+  { "config", "Check configuration files before they are used",
+    "", NULL, NULL, rp_config_verbs },
   { "version", "Show the versions of this program and of the server",
     "", NULL, rp_version_run, NULL },
   { "help", "Show what a verb does",

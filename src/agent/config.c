@@ -38,6 +38,7 @@ rp_agent_config_free (RpAgentConfig *config)
   g_free (config->server);
   g_free (config->registry);
   g_free (config->state);
+  g_free (config->base_dir);
   g_free (config->token_file);
   g_free (config->token);
   g_free (config->authorization);
@@ -74,17 +75,40 @@ need_name (const RpYamlNode *map, const char *key, char **out, GError **error)
   return TRUE;
 }
 
-static RpTargetConfig *
-target_parse (const RpAgentConfig *config, const RpYamlNode *node, GError **error)
+/* FALSE, and the text is taken, if `error` is set. */
+static gboolean
+no_problem (GPtrArray *problems, GError **error)
 {
-  RpTargetConfig *target = g_new0 (RpTargetConfig, 1);
-  const char *driver = NULL;
+  if (*error == NULL)
+    return TRUE;
+  g_ptr_array_add (problems, g_strdup ((*error)->message));
+  g_clear_error (error);
+  return FALSE;
+}
 
-  if (!rp_yaml_expect_map (node, target_keys, error)
-      || !need_name (node, "app", &target->app, error)
-      || !need_name (node, "environment", &target->environment, error)
-      || !need_name (node, "target", &target->target, error)
-      || !rp_yaml_need_string (node, "driver", &driver, error))
+static RpTargetConfig *
+target_parse (const RpAgentConfig *config, const RpYamlNode *node, GPtrArray *problems)
+{
+  static const struct {
+    const char *key;
+    gsize offset;
+  } names[] = {
+    { "app", G_STRUCT_OFFSET (RpTargetConfig, app) },
+    { "environment", G_STRUCT_OFFSET (RpTargetConfig, environment) },
+    { "target", G_STRUCT_OFFSET (RpTargetConfig, target) },
+  };
+  RpTargetConfig *target = g_new0 (RpTargetConfig, 1);
+  guint before = problems->len;
+  const char *driver = NULL;
+  GError *error = NULL;
+
+  rp_yaml_check_keys (node, target_keys, problems);
+  for (gsize i = 0; rp_yaml_is_map (node) && i < G_N_ELEMENTS (names); i++)
+    (void) (need_name (node, names[i].key, G_STRUCT_MEMBER_P (target, names[i].offset), &error)
+            || no_problem (problems, &error));
+  if (rp_yaml_is_map (node) && !rp_yaml_need_string (node, "driver", &driver, &error))
+    (void) no_problem (problems, &error);
+  if (problems->len > before)
     {
       target_config_free (target);
       return NULL;
@@ -94,42 +118,53 @@ target_parse (const RpAgentConfig *config, const RpYamlNode *node, GError **erro
   target->options = rp_yaml_get (node, "options");
   target->name = g_strjoin ("/", target->app, target->environment, target->target, NULL);
   target->state_dir
-      = g_build_filename (config->state, "targets", target->app, target->environment,
-                          target->target, NULL);
+      = g_build_filename (config->state != NULL ? config->state : "", "targets", target->app,
+                          target->environment, target->target, NULL);
   return target;
 }
 
-static gboolean
-targets_parse (RpAgentConfig *config, const RpYamlNode *root, GError **error)
+/* Takes `target` over. */
+static void
+add_target (RpAgentConfig *config, RpTargetConfig *target, GPtrArray *problems)
+{
+  GError *error = NULL;
+
+  for (guint j = 0; j < config->targets->len; j++)
+    {
+      const RpTargetConfig *other = g_ptr_array_index (config->targets, j);
+
+      if (strcmp (other->name, target->name) != 0)
+        continue;
+      rp_yaml_error (target->node, &error,
+                     "the target %s is listed twice; remove one of the entries", target->name);
+      (void) no_problem (problems, &error);
+      target_config_free (target);
+      return;
+    }
+  g_ptr_array_add (config->targets, target);
+}
+
+static void
+targets_parse (RpAgentConfig *config, const RpYamlNode *root, GPtrArray *problems)
 {
   const RpYamlNode *list = rp_yaml_get (root, "targets");
+  GError *error = NULL;
 
   if (list == NULL || !rp_yaml_is_list (list) || rp_yaml_count (list) == 0)
-    return rp_yaml_error (list != NULL ? list : root, error,
-                          "targets: expected a list of at least one target "
-                          "(app, environment, target, driver, options)");
+    {
+      rp_yaml_error (list != NULL ? list : root, &error,
+                     "targets: expected a list of at least one target "
+                     "(app, environment, target, driver, options)");
+      (void) no_problem (problems, &error);
+      return;
+    }
   for (gsize i = 0; i < rp_yaml_count (list); i++)
     {
-      const RpYamlNode *node = rp_yaml_at (list, i, NULL);
-      RpTargetConfig *target = target_parse (config, node, error);
+      RpTargetConfig *target = target_parse (config, rp_yaml_at (list, i, NULL), problems);
 
-      if (target == NULL)
-        return FALSE;
-      for (guint j = 0; j < config->targets->len; j++)
-        {
-          const RpTargetConfig *other = g_ptr_array_index (config->targets, j);
-
-          if (strcmp (other->name, target->name) == 0)
-            {
-              rp_yaml_error (node, error, "the target %s is listed twice; remove one of the entries",
-                             target->name);
-              target_config_free (target);
-              return FALSE;
-            }
-        }
-      g_ptr_array_add (config->targets, target);
+      if (target != NULL)
+        add_target (config, target, problems);
     }
-  return TRUE;
 }
 
 static gboolean
@@ -173,35 +208,69 @@ absolute_path (const char *base_dir, const char *path)
   return g_path_is_absolute (path) ? g_strdup (path) : g_build_filename (base_dir, path, NULL);
 }
 
+static gboolean
+state_parse (RpAgentConfig *config, const RpYamlNode *root, GError **error)
+{
+  const char *state = NULL;
+
+  if (!rp_yaml_need_string (root, "state", &state, error))
+    return FALSE;
+  if (state[0] == '\0')
+    return rp_yaml_error (rp_yaml_get (root, "state"), error, "expected the path of a directory");
+  config->state = absolute_path (config->base_dir, state);
+  return TRUE;
+}
+
+static gboolean
+token_file_parse (RpAgentConfig *config, const RpYamlNode *root, GError **error)
+{
+  const char *token_file = NULL;
+
+  if (!rp_yaml_opt_string (root, "token_file", &token_file, error))
+    return FALSE;
+  if (token_file != NULL)
+    config->token_file = absolute_path (config->base_dir, token_file);
+  return TRUE;
+}
+
+RpAgentConfig *
+rp_agent_config_parse_all (const void *data, gsize size, const char *file_name,
+                           const char *base_dir, GPtrArray *problems)
+{
+  static gboolean (*const steps[]) (RpAgentConfig *, const RpYamlNode *, GError **)
+      = { agent_name_parse, server_parse, state_parse, token_file_parse };
+  g_autoptr (RpAgentConfig) config = g_new0 (RpAgentConfig, 1);
+  GError *error = NULL;
+  const RpYamlNode *root;
+
+  config->targets = g_ptr_array_new_with_free_func (target_config_free);
+  config->base_dir = g_strdup (base_dir);
+  config->yaml = rp_yaml_parse (data, size, file_name, &error);
+  if (!no_problem (problems, &error))
+    return NULL;
+  root = rp_yaml_root (config->yaml);
+  rp_yaml_check_keys (root, agent_keys, problems);
+  if (!rp_yaml_is_map (root))
+    return NULL;
+  for (gsize i = 0; i < G_N_ELEMENTS (steps); i++)
+    if (!steps[i] (config, root, &error))
+      (void) no_problem (problems, &error);
+  targets_parse (config, root, problems);
+  return g_steal_pointer (&config);
+}
+
 RpAgentConfig *
 rp_agent_config_parse (const void *data, gsize size, const char *file_name, const char *base_dir,
                        GError **error)
 {
-  g_autoptr (RpAgentConfig) config = g_new0 (RpAgentConfig, 1);
-  const RpYamlNode *root;
-  const char *state = NULL, *token_file = NULL;
+  g_autoptr (GPtrArray) problems = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (RpAgentConfig) config
+      = rp_agent_config_parse_all (data, size, file_name, base_dir, problems);
 
-  config->targets = g_ptr_array_new_with_free_func (target_config_free);
-  config->yaml = rp_yaml_parse (data, size, file_name, error);
-  if (config->yaml == NULL)
-    return NULL;
-  root = rp_yaml_root (config->yaml);
-  if (!rp_yaml_expect_map (root, agent_keys, error) || !agent_name_parse (config, root, error)
-      || !server_parse (config, root, error) || !rp_yaml_need_string (root, "state", &state, error))
-    return NULL;
-  if (state[0] == '\0')
-    {
-      rp_yaml_error (rp_yaml_get (root, "state"), error, "expected the path of a directory");
-      return NULL;
-    }
-  config->state = absolute_path (base_dir, state);
-  if (!rp_yaml_opt_string (root, "token_file", &token_file, error))
-    return NULL;
-  if (token_file != NULL)
-    config->token_file = absolute_path (base_dir, token_file);
-  if (!targets_parse (config, root, error))
-    return NULL;
-  return g_steal_pointer (&config);
+  if (problems->len == 0)
+    return g_steal_pointer (&config);
+  g_set_error_literal (error, RP_ERROR, RP_ERROR_INVALID, problems->pdata[0]);
+  return NULL;
 }
 
 RpAgentConfig *

@@ -21,6 +21,7 @@ typedef struct {
   char *server;   /* `http://127.0.0.1:5000`, no slash at the end */
   char *registry; /* `127.0.0.1:5000` */
   char *state;    /* absolute path */
+  char *base_dir; /* what relative paths are taken from */
   char *token_file;    /* absolute path, or NULL: nobody is asked who they are */
   char *token;         /* after rp_agent_config_read_token() */
   char *authorization; /* the same as a header, or NULL */
@@ -32,6 +33,12 @@ typedef struct {
 RpAgentConfig *rp_agent_config_parse (const void *data, gsize size, const char *file_name,
                                       const char *base_dir, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* The same, to name all that is wrong: adds texts to `problems` (char *, owned), the first of which is what the
+ * other one says. NULL where the bytes are no YAML; what could not be read is NULL in the result. */
+RpAgentConfig *rp_agent_config_parse_all (const void *data, gsize size, const char *file_name,
+                                          const char *base_dir, GPtrArray *problems);
+/* What only this machine and the drivers can tell. Adds to `problems`; changes nothing. */
+void rp_agent_config_probe (const RpAgentConfig *config, GPtrArray *problems);
 /* Reads `path`. RP_ERROR_NOT_FOUND says what to do. */
 RpAgentConfig *rp_agent_config_load (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Reads token_file, if there is one; only what talks to the server needs it, and going back without the

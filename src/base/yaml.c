@@ -177,6 +177,27 @@ rp_yaml_expect_map (const RpYamlNode *node, const char *const *keys, GError **er
   return TRUE;
 }
 
+void
+rp_yaml_check_keys (const RpYamlNode *node, const char *const *keys, GPtrArray *problems)
+{
+  g_autoptr (GError) no_map = NULL;
+  if (node->kind != RP_YAML_MAP)
+    {
+      expected (node, &no_map, "a mapping (`key: value` lines)");
+      g_ptr_array_add (problems, g_strdup (no_map->message));
+      return;
+    }
+  for (guint i = 0; i < node->items->len; i++)
+    {
+      const RpYamlNode *item = g_ptr_array_index (node->items, i);
+      g_autoptr (GError) unknown = NULL;
+      if (g_strv_contains (keys, item->key))
+        continue;
+      refuse_key (item, keys, &unknown);
+      g_ptr_array_add (problems, g_strdup (unknown->message));
+    }
+}
+
 /* ---- fields ---- */
 
 static gboolean

@@ -23,6 +23,9 @@ const RpYamlNode *rp_yaml_root (const RpYaml *yaml);
 gboolean rp_yaml_expect_map (const RpYamlNode *node, const char *const *keys, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same, to name all that is wrong: adds a text for each unknown key to `problems` (char *, owned). */
+void rp_yaml_check_keys (const RpYamlNode *node, const char *const *keys, GPtrArray *problems);
+
 /* NULL if `map` has no such key (or is no mapping). */
 const RpYamlNode *rp_yaml_get (const RpYamlNode *map, const char *key);
 

@@ -1,66 +1,79 @@
-#include "base/log.h"
-#include "base/yaml.h"
+#include <string.h>
+
 #include "cli/verbs.h"
-#include "server/server.h"
+#include "server/settings.h"
 
-#define DEFAULT_DATA "repoint-data"
-#define UPLOAD_EXPIRY_MAX_MS (365 * 86400 * G_GINT64_CONSTANT (1000))
+static char *config_file;
+static GHashTable *flags; /* what the command line says: name of the setting → text; it wins over the file */
 
-static struct {
-  char *data;
-  char *listen;
-  char *port_file;
-  char *upload_expiry;
-  gboolean allow_anonymous;
-  gboolean anonymous_pull;
-  gboolean verbose;
-} options;
+static gboolean
+take_flag (const char *name, const char *value, gpointer data, GError **error)
+{
+  (void) data;
+  (void) error;
+  const char *setting = strcmp (name, "-v") == 0 ? "verbose" : name + strspn (name, "-");
+  if (flags == NULL)
+    flags = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_hash_table_replace (flags, g_strdup (setting), g_strdup (value != NULL ? value : "true"));
+  return TRUE;
+}
+
+#define VALUE 0, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK, __extension__ (gpointer) take_flag
+#define SWITCH G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, __extension__ (gpointer) take_flag
 
 const GOptionEntry rp_serve_options[] = {
-  { "data", 0, 0, G_OPTION_ARG_FILENAME, &options.data,
-    "Data directory, made where it is missing (or REPOINT_DATA; default ./" DEFAULT_DATA ")",
+  { "config", 'c', 0, G_OPTION_ARG_FILENAME, &config_file,
+    "Read server.yaml; flags win over it, and SIGHUP reads it again", "FILE" },
+  { "data", VALUE, "Data directory, made where it is missing (or REPOINT_DATA; default ./repoint-data)",
     "DIR" },
-  { "listen", 0, 0, G_OPTION_ARG_FILENAME, &options.listen,
+  { "listen", VALUE,
     "Address to listen on; port 0: any free one (default " RP_SERVER_LISTEN_DEFAULT ")",
     "HOST:PORT" },
-  { "allow-anonymous", 0, 0, G_OPTION_ARG_NONE, &options.allow_anonymous,
+  { "allow-anonymous", 0, SWITCH,
     "Listen beyond loopback although there is no account and nobody is asked who they are", NULL },
-  { "anonymous-pull", 0, 0, G_OPTION_ARG_NONE, &options.anonymous_pull,
-    "Let those without an account pull", NULL },
-  { "port-file", 0, 0, G_OPTION_ARG_FILENAME, &options.port_file,
-    "Write the port there once the server answers", "FILE" },
-  { "upload-expiry", 0, 0, G_OPTION_ARG_FILENAME, &options.upload_expiry,
+  { "anonymous-pull", 0, SWITCH, "Let those without an account pull", NULL },
+  { "port-file", VALUE, "Write the port there once the server answers", "FILE" },
+  { "upload-expiry", VALUE,
     "Delete uploads to which nothing was added for so long (default 24h)", "DURATION" },
-  { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options.verbose, "Log what is usually not worth it",
-    NULL },
+  { "verbose", 'v', SWITCH, "Log what is usually not worth it", NULL },
   G_OPTION_ENTRY_NULL
 };
+
+static gboolean
+apply_flags (RpServerOptions *options, GError **error)
+{
+  GHashTableIter iter;
+  gpointer name, value;
+  if (flags == NULL)
+    return TRUE;
+  g_hash_table_iter_init (&iter, flags);
+  while (g_hash_table_iter_next (&iter, &name, &value))
+    if (!rp_setting_set (rp_setting_find (name), value, options, error))
+      {
+        g_prefix_error (error, "--%s: ", (const char *) name);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+/* Defaults, then the environment, then the file, then flags. */
+static gboolean
+read_options (RpServerOptions *out, GError **error)
+{
+  const char *data = g_getenv ("REPOINT_DATA");
+  rp_settings_init (out);
+  if (data != NULL && *data != '\0'
+      && !rp_setting_set (rp_setting_find ("data"), data, out, error))
+    return FALSE;
+  return (config_file == NULL || rp_settings_load (config_file, out, error))
+         && apply_flags (out, error);
+}
 
 gboolean
 rp_serve_run (RpCli *cli, char **args, GError **error)
 {
   (void) cli;
   (void) args;
-  const char *data = g_getenv ("REPOINT_DATA");
-  if (options.data != NULL)
-    data = options.data;
-  RpServerOptions server = {
-    .data_dir = data != NULL && *data != '\0' ? data : DEFAULT_DATA,
-    .listen = options.listen,
-    .port_file = options.port_file,
-    .allow_anonymous = options.allow_anonymous,
-    .anonymous_pull = options.anonymous_pull,
-  };
-  if (options.upload_expiry != NULL
-      && (!rp_duration_parse_ms (options.upload_expiry, &server.upload_expiry_ms)
-          || server.upload_expiry_ms < 1000 || server.upload_expiry_ms > UPLOAD_EXPIRY_MAX_MS))
-    {
-      g_set_error (error, RP_ERROR, RP_ERROR_USAGE,
-                   "--upload-expiry: expected a duration from 1s to 365d, such as 12h, found `%s`",
-                   options.upload_expiry);
-      return FALSE;
-    }
-  if (options.verbose)
-    rp_log_set_level (RP_LOG_DEBUG);
-  return rp_server_run (&server, error);
+  g_auto (RpServerOptions) options = { 0 };
+  return read_options (&options, error) && rp_server_run (&options, read_options, error);
 }

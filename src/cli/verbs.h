@@ -35,5 +35,6 @@ RP_DECLARE_VERB (login);
 RP_DECLARE_VERB (logout);
 RP_DECLARE_GROUP (account);
 RP_DECLARE_GROUP (token);
+RP_DECLARE_GROUP (config);
 RP_DECLARE_VERB (help);
 gboolean rp_version_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -34,6 +34,18 @@ rp_driver_find (const char *name, GError **error)
   return NULL;
 }
 
+gboolean
+rp_driver_check (const char *driver, const char *name, const RpYamlNode *options, GError **error)
+{
+  const RpDriverContext context = { .name = name, .state_dir = "", .registry = "" };
+  const RpDriverOps *ops = rp_driver_find (driver, error);
+  gpointer self = ops != NULL ? ops->open (&context, options, error) : NULL;
+  if (self == NULL)
+    return FALSE;
+  ops->close (self);
+  return TRUE;
+}
+
 RpTarget *
 rp_target_open (const char *driver, const RpDriverContext *context, const RpYamlNode *options,
                 GError **error)

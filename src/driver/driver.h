@@ -66,6 +66,11 @@ typedef struct {
 extern const RpDriverOps *const rp_drivers[]; /* NULL-ended */
 const RpDriverOps *rp_driver_find (const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Would the driver take these options? RP_ERROR_INVALID with file:line:column. Touches nothing. `name` as in
+ * RpDriverContext. */
+gboolean rp_driver_check (const char *driver, const char *name, const RpYamlNode *options,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 RpTarget *rp_target_open (const char *driver, const RpDriverContext *context,
                           const RpYamlNode *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void rp_target_close (RpTarget *target);

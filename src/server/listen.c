@@ -100,23 +100,52 @@ bound_port (int fd)
              : ntohs (((struct sockaddr_in *) (void *) &address)->sin_port);
 }
 
-gboolean
-rp_listener_open (const char *text, gboolean allow_anonymous, RpListener *out, GError **error)
+static AddressList *
+resolve (const char *text, char **out_host, GError **error)
 {
   struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
   g_autofree char *host = NULL, *port = NULL;
-  g_autoptr (AddressList) list = NULL;
+  AddressList *list = NULL;
   int failure;
 
   if (!split_address (text, &host, &port, error))
-    return FALSE;
+    return NULL;
   failure = getaddrinfo (*host != '\0' ? host : NULL, port, &hints, &list);
   if (failure != 0)
     {
       g_set_error (error, RP_ERROR, RP_ERROR_USAGE, "cannot listen on %s: %s", text,
                    gai_strerror (failure));
-      return FALSE;
+      return NULL;
     }
+  *out_host = g_steal_pointer (&host);
+  return list;
+}
+
+gboolean
+rp_listener_probe (const char *text, GError **error)
+{
+  g_autofree char *host = NULL;
+  g_autoptr (AddressList) list = resolve (text, &host, error);
+  rp_autofd int fd = -1;
+  const int on = 1;
+
+  if (list == NULL)
+    return FALSE;
+  fd = socket (list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0
+      && (bind (fd, list->ai_addr, list->ai_addrlen) == 0 || errno == EADDRINUSE))
+    return TRUE;
+  return rp_error_set_errno (error, errno, "cannot listen on %s", text);
+}
+
+gboolean
+rp_listener_open (const char *text, gboolean allow_anonymous, RpListener *out, GError **error)
+{
+  g_autofree char *host = NULL;
+  g_autoptr (AddressList) list = resolve (text, &host, error);
+
+  if (list == NULL)
+    return FALSE;
   if (!allow_anonymous && !is_loopback (list->ai_addr))
     {
       g_set_error (error, RP_ERROR, RP_ERROR_DENIED,

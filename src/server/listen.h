@@ -14,5 +14,8 @@ typedef struct {
  * port is taken. */
 gboolean rp_listener_open (const char *text, gboolean allow_anonymous, RpListener *out,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Could this address be listened on? One that another process has counts as good: it may be ours. Listens on
+ * nothing. RP_ERROR_USAGE, RP_ERROR_FAILED. */
+gboolean rp_listener_probe (const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void rp_listener_clear (RpListener *listener);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RpListener, rp_listener_clear)

@@ -28,9 +28,9 @@ struct RpServer {
 
   GThread *ticker;
   RpJanitor janitor; /* the ticker's own */
-  gint64 upload_expiry_ms;
   GMutex tick_lock;
   GCond tick_cond;
+  gint64 upload_expiry_ms; /* under tick_lock */
   gboolean tick_stop; /* under tick_lock */
 
   guint16 port;

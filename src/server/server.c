@@ -13,6 +13,7 @@
 #include "server/listen.h"
 #include "release/protection.h"
 #include "server/parts.h"
+#include "server/settings.h"
 
 #define WRITERS_DEFAULT 16 /* they mostly wait for the disk, and together they share a sync */
 #define SLOW_DEFAULT 4
@@ -40,14 +41,14 @@ on_commit (gint64 seq, gpointer user_data)
 /* ---- the once-a-second thread ---- */
 
 static void
-tick (RpServer *server)
+tick (RpServer *server, gint64 upload_expiry_ms)
 {
   g_autoptr (GError) error = NULL;
 
   if (!rp_engine_tick (server->services.engine, rp_clock_now_us (), &error))
     rp_log_error ("server", "time could not be kept: %s", error->message);
   rp_http_sweep (server->http);
-  rp_janitor_tick (&server->janitor, server->services.store, server->upload_expiry_ms);
+  rp_janitor_tick (&server->janitor, server->services.store, upload_expiry_ms);
 }
 
 static gpointer
@@ -59,8 +60,9 @@ ticker_thread (gpointer data)
   while (!server->tick_stop)
     {
       gint64 next_us = rp_clock_monotonic_us () + G_USEC_PER_SEC;
+      gint64 upload_expiry_ms = server->upload_expiry_ms;
       g_mutex_unlock (&server->tick_lock);
-      tick (server);
+      tick (server, upload_expiry_ms);
       g_mutex_lock (&server->tick_lock);
       while (!server->tick_stop
              && g_cond_wait_until (&server->tick_cond, &server->tick_lock, next_us))
@@ -156,11 +158,10 @@ raise_descriptor_limit (void)
 static gboolean
 start_serving (RpServer *server, const RpServerOptions *options, GError **error)
 {
-  const char *address = options->listen != NULL ? options->listen : RP_SERVER_LISTEN_DEFAULT;
   guint threads = options->threads > 0 ? options->threads : g_get_num_processors ();
   g_auto (RpListener) listener = { .fd = -1 };
 
-  if (!rp_listener_open (address,
+  if (!rp_listener_open (options->listen,
                          options->allow_anonymous || !rp_access_is_open (server->services.access),
                          &listener, error))
     return FALSE;
@@ -192,6 +193,16 @@ write_port_file (const RpServer *server, const char *path, GError **error)
   return rp_file_replace (path, text, strlen (text), 0644, error);
 }
 
+/* What rp_settings says reloads. */
+static void
+apply_reloadable (RpServer *server, const RpServerOptions *options)
+{
+  g_mutex_lock (&server->tick_lock);
+  server->upload_expiry_ms = options->upload_expiry_ms;
+  g_mutex_unlock (&server->tick_lock);
+  rp_log_set_level (options->verbose ? RP_LOG_DEBUG : RP_LOG_INFO);
+}
+
 RpServer *
 rp_server_open (const RpServerOptions *options, GError **error)
 {
@@ -199,8 +210,7 @@ rp_server_open (const RpServerOptions *options, GError **error)
 
   g_mutex_init (&server->tick_lock);
   g_cond_init (&server->tick_cond);
-  server->upload_expiry_ms
-      = options->upload_expiry_ms > 0 ? options->upload_expiry_ms : RP_UPLOAD_EXPIRY_MS_DEFAULT;
+  apply_reloadable (server, options);
   if (!lock_data (server, options->data_dir, error)
       || !open_domain (server, options, error) || !start_serving (server, options, error)
       || !write_port_file (server, options->port_file, error))
@@ -284,16 +294,66 @@ block_signals (sigset_t *out)
   sigemptyset (out);
   sigaddset (out, SIGTERM);
   sigaddset (out, SIGINT);
+  sigaddset (out, SIGHUP);
   pthread_sigmask (SIG_BLOCK, out, NULL);
   signal (SIGPIPE, SIG_IGN);
 }
 
+static char *
+join_keys (GPtrArray *keys)
+{
+  g_ptr_array_add (keys, NULL);
+  return g_strjoinv (", ", (char **) keys->pdata);
+}
+
+static void
+reload (RpServer *server, RpServerOptions *options, RpServerReread reread)
+{
+  g_autoptr (GPtrArray) changed = g_ptr_array_new ();
+  g_autoptr (GPtrArray) fixed = g_ptr_array_new ();
+  g_autoptr (GError) error = NULL;
+  g_auto (RpServerOptions) next = { 0 };
+  g_autofree char *names = NULL, *late = NULL;
+
+  if (!reread (&next, &error))
+    {
+      g_auto (GStrv) lines = g_strsplit (error->message, "\n", -1);
+      for (char **line = lines; *line != NULL; line++)
+        rp_log_error ("server", "SIGHUP: nothing is changed: %s", *line);
+      return;
+    }
+  rp_settings_reload (options, &next, changed, fixed);
+  apply_reloadable (server, options);
+  names = join_keys (changed);
+  late = join_keys (fixed);
+  rp_log_info ("server", "SIGHUP: reloaded; changed: %s", *names != '\0' ? names : "nothing");
+  if (*late != '\0')
+    rp_log_warning ("server", "SIGHUP: other than when the server was started, and takes a restart: %s",
+                    late);
+}
+
+static int
+wait_for_end (RpServer *server, const sigset_t *signals, RpServerOptions *options,
+              RpServerReread reread)
+{
+  int number = 0;
+
+  while (TRUE)
+    {
+      if (sigwait (signals, &number) != 0)
+        continue;
+      if (number != SIGHUP)
+        return number;
+      reload (server, options, reread);
+    }
+}
+
 gboolean
-rp_server_run (const RpServerOptions *options, GError **error)
+rp_server_run (RpServerOptions *options, RpServerReread reread, GError **error)
 {
   g_autoptr (RpServer) server = NULL;
   sigset_t signals;
-  int number = 0;
+  int number;
 
   block_signals (&signals);
   server = rp_server_open (options, error);
@@ -301,8 +361,7 @@ rp_server_run (const RpServerOptions *options, GError **error)
     return FALSE;
   rp_log_info ("server", "repoint " RP_VERSION " answers on %s, data in %s", server->url,
                options->data_dir);
-  while (sigwait (&signals, &number) != 0)
-    ;
+  number = wait_for_end (server, &signals, options, reread);
   rp_log_info ("server", "%s: finishing what runs, then stopping", strsignal (number));
   g_clear_pointer (&server, rp_server_close);
   rp_log_info ("server", "stopped");

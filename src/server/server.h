@@ -9,14 +9,15 @@ typedef struct RpServer RpServer;
 
 #define RP_SERVER_LISTEN_DEFAULT "127.0.0.1:5000"
 
-/* All strings are borrowed for the call. */
+/* settings.h fills it in, and says which of it can change while the server runs. */
 typedef struct {
-  const char *data_dir;     /* made where it is missing */
-  const char *listen;       /* `host:port`, `[v6]:port`; port 0: any free one. NULL: the default */
-  const char *port_file;    /* or NULL: the port is written there, and a newline, once it answers */
+  char *data_dir;           /* made where it is missing */
+  char *listen;             /* `host:port`, `[v6]:port`; port 0: any free one */
+  char *port_file;          /* or NULL: the port is written there, and a newline, once it answers */
   gboolean allow_anonymous; /* needed to listen beyond loopback while there is no account */
   gboolean anonymous_pull;  /* with accounts too, anybody may pull */
-  gint64 upload_expiry_ms;  /* uploads idle for longer are deleted; 0: after a day */
+  gint64 upload_expiry_ms;  /* uploads idle for longer are deleted */
+  gboolean verbose;
   guint threads;            /* event loops; 0: one a core */
   guint workers;            /* threads for what writes or takes long; 0: a sensible number */
 } RpServerOptions;
@@ -34,6 +35,11 @@ const char *rp_server_url (const RpServer *server);
 void rp_server_close (RpServer *server);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpServer, rp_server_close)
 
+/* Reads the options anew into `out`, which is empty, for SIGHUP. */
+typedef gboolean (*RpServerReread) (RpServerOptions *out, GError **error);
+
 /* Opens, announces itself on the log, blocks until SIGTERM or SIGINT, closes. TRUE is an orderly
- * stop. */
-gboolean rp_server_run (const RpServerOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+ * stop.  SIGHUP re-reads the options: what can be changed is, what cannot is named on the log, and
+ * a file with a mistake changes nothing. `options` is kept up to date. */
+gboolean rp_server_run (RpServerOptions *options, RpServerReread reread, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,262 @@
+#include "server/settings.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "server/janitor.h"
+
+#define FILE_LIMIT_BYTES (1024 * 1024)
+#define DEFAULT_DATA "repoint-data"
+#define UPLOAD_EXPIRY_MIN_MS 1000
+#define UPLOAD_EXPIRY_MAX_MS (365 * 86400 * G_GINT64_CONSTANT (1000))
+
+#define AT(field) G_STRUCT_OFFSET (RpServerOptions, field)
+#define RESTART FALSE
+#define RELOAD TRUE
+
+/* clang-format off */
+const RpSetting rp_settings[] = {
+  { "data",            RP_SETTING_PATH,     AT (data_dir),         RESTART },
+  { "listen",          RP_SETTING_TEXT,     AT (listen),           RESTART },
+  { "allow_anonymous", RP_SETTING_TRUTH,    AT (allow_anonymous),  RESTART },
+  { "anonymous_pull",  RP_SETTING_TRUTH,    AT (anonymous_pull),   RESTART },
+  { "port_file",       RP_SETTING_PATH,     AT (port_file),        RESTART },
+  { "upload_expiry",   RP_SETTING_DURATION, AT (upload_expiry_ms), RELOAD,
+    UPLOAD_EXPIRY_MIN_MS, UPLOAD_EXPIRY_MAX_MS },
+  { "verbose",         RP_SETTING_TRUTH,    AT (verbose),          RELOAD },
+  { NULL }
+};
+/* clang-format on */
+
+const RpSetting *
+rp_setting_find (const char *name)
+{
+  g_autofree char *key = g_strdelimit (g_strdup (name), "-", '_');
+
+  for (const RpSetting *setting = rp_settings; setting->key != NULL; setting++)
+    if (strcmp (setting->key, key) == 0)
+      return setting;
+  return NULL;
+}
+
+static gboolean
+is_text (const RpSetting *setting)
+{
+  return setting->kind == RP_SETTING_TEXT || setting->kind == RP_SETTING_PATH;
+}
+
+static char **
+text_of (const RpSetting *setting, RpServerOptions *options)
+{
+  return G_STRUCT_MEMBER_P (options, setting->offset);
+}
+
+void
+rp_settings_init (RpServerOptions *options)
+{
+  *options = (RpServerOptions){
+    .data_dir = g_strdup (DEFAULT_DATA),
+    .listen = g_strdup (RP_SERVER_LISTEN_DEFAULT),
+    .upload_expiry_ms = RP_UPLOAD_EXPIRY_MS_DEFAULT,
+  };
+}
+
+void
+rp_settings_clear (RpServerOptions *options)
+{
+  for (const RpSetting *setting = rp_settings; setting->key != NULL; setting++)
+    if (is_text (setting))
+      g_free (*text_of (setting, options));
+  *options = (RpServerOptions){ 0 };
+}
+
+/* ---- one value ---- */
+
+static gboolean
+refuse (GError **error, const char *what, const char *text)
+{
+  g_set_error (error, RP_ERROR, RP_ERROR_USAGE, "expected %s, found \"%.100s\"", what, text);
+  return FALSE;
+}
+
+static gboolean
+set_truth (const char *text, gboolean *out, GError **error)
+{
+  if (strcmp (text, "true") != 0 && strcmp (text, "false") != 0)
+    return refuse (error, "true or false", text);
+  *out = text[0] == 't';
+  return TRUE;
+}
+
+static gboolean
+set_duration (const RpSetting *setting, const char *text, gint64 *out, GError **error)
+{
+  gint64 value;
+
+  if (!rp_duration_parse_ms (text, &value) || value < setting->min || value > setting->max)
+    {
+      g_autofree char *what = g_strdup_printf (
+          "a duration from %" G_GINT64_FORMAT "s to %" G_GINT64_FORMAT "d, such as 12h",
+          setting->min / 1000, setting->max / 86400000);
+      return refuse (error, what, text);
+    }
+  *out = value;
+  return TRUE;
+}
+
+gboolean
+rp_setting_set (const RpSetting *setting, const char *text, RpServerOptions *options,
+                GError **error)
+{
+  gpointer at = G_STRUCT_MEMBER_P (options, setting->offset);
+
+  switch (setting->kind)
+    {
+    case RP_SETTING_TRUTH:
+      return set_truth (text, at, error);
+    case RP_SETTING_DURATION:
+      return set_duration (setting, text, at, error);
+    case RP_SETTING_TEXT:
+    case RP_SETTING_PATH:
+      break;
+    }
+  if (*text == '\0')
+    return refuse (error, "something", text);
+  g_free (*(char **) at);
+  *(char **) at = g_strdup (text);
+  return TRUE;
+}
+
+/* ---- the file ---- */
+
+static void
+take_problem (GPtrArray *problems, GError *error)
+{
+  g_ptr_array_add (problems, g_strdup (error->message));
+  g_error_free (error);
+}
+
+static gboolean
+parse_value (const RpYamlNode *root, const RpSetting *setting, const char *base_dir,
+             RpServerOptions *options, GError **error)
+{
+  const RpYamlNode *node = rp_yaml_get (root, setting->key);
+  g_autofree char *path = NULL;
+  g_autoptr (GError) problem = NULL;
+  const char *text = NULL;
+  gboolean truth;
+
+  if (node == NULL)
+    return TRUE;
+  if (setting->kind == RP_SETTING_TRUTH && !rp_yaml_opt_bool (root, setting->key, &truth, error))
+    return FALSE;
+  if (!rp_yaml_opt_string (root, setting->key, &text, error))
+    return FALSE;
+  if (setting->kind == RP_SETTING_PATH && *text != '\0')
+    {
+      path = g_canonicalize_filename (text, base_dir);
+      text = path;
+    }
+  return rp_setting_set (setting, text, options, &problem)
+         || rp_yaml_error (node, error, "%s", problem->message);
+}
+
+static char **
+known_keys (void)
+{
+  g_autoptr (GStrvBuilder) keys = g_strv_builder_new ();
+
+  for (const RpSetting *setting = rp_settings; setting->key != NULL; setting++)
+    g_strv_builder_add (keys, setting->key);
+  return g_strv_builder_end (keys);
+}
+
+void
+rp_settings_parse (const void *data, gsize size, const char *file_name, const char *base_dir,
+                   RpServerOptions *options, GPtrArray *problems)
+{
+  g_auto (GStrv) keys = known_keys ();
+  GError *error = NULL;
+  g_autoptr (RpYaml) yaml = rp_yaml_parse (data, size, file_name, &error);
+
+  if (yaml == NULL)
+    {
+      take_problem (problems, error);
+      return;
+    }
+  rp_yaml_check_keys (rp_yaml_root (yaml), (const char *const *) keys, problems);
+  for (const RpSetting *setting = rp_settings; setting->key != NULL; setting++)
+    if (!parse_value (rp_yaml_root (yaml), setting, base_dir, options, &error))
+      take_problem (problems, g_steal_pointer (&error));
+}
+
+gboolean
+rp_settings_load (const char *path, RpServerOptions *options, GError **error)
+{
+  g_autofree char *absolute = g_canonicalize_filename (path, NULL);
+  g_autofree char *base_dir = g_path_get_dirname (absolute);
+  g_autoptr (GPtrArray) problems = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GBytes) bytes = rp_file_read (path, FILE_LIMIT_BYTES, error);
+  g_autofree char *all = NULL;
+
+  if (bytes == NULL)
+    {
+      g_prefix_error (error, "cannot read the server's configuration: ");
+      return FALSE;
+    }
+  rp_settings_parse (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), path, base_dir,
+                     options, problems);
+  if (problems->len == 0)
+    return TRUE;
+  g_ptr_array_add (problems, NULL);
+  all = g_strjoinv ("\n", (char **) problems->pdata);
+  g_set_error_literal (error, RP_ERROR, RP_ERROR_INVALID, all);
+  return FALSE;
+}
+
+/* ---- reloading ---- */
+
+static gsize
+size_of (const RpSetting *setting)
+{
+  if (is_text (setting))
+    return sizeof (char *);
+  return setting->kind == RP_SETTING_TRUTH ? sizeof (gboolean) : sizeof (gint64);
+}
+
+static void
+swap (const RpSetting *setting, RpServerOptions *a, RpServerOptions *b)
+{
+  guint8 spare[8];
+  gsize size = size_of (setting);
+
+  g_assert (size <= sizeof spare);
+  memcpy (spare, G_STRUCT_MEMBER_P (a, setting->offset), size);
+  memcpy (G_STRUCT_MEMBER_P (a, setting->offset), G_STRUCT_MEMBER_P (b, setting->offset), size);
+  memcpy (G_STRUCT_MEMBER_P (b, setting->offset), spare, size);
+}
+
+static gboolean
+same (const RpSetting *setting, RpServerOptions *a, RpServerOptions *b)
+{
+  if (is_text (setting))
+    return g_strcmp0 (*text_of (setting, a), *text_of (setting, b)) == 0;
+  return memcmp (G_STRUCT_MEMBER_P (a, setting->offset), G_STRUCT_MEMBER_P (b, setting->offset),
+                 size_of (setting))
+         == 0;
+}
+
+void
+rp_settings_reload (RpServerOptions *options, RpServerOptions *next, GPtrArray *changed,
+                    GPtrArray *fixed)
+{
+  for (const RpSetting *setting = rp_settings; setting->key != NULL; setting++)
+    {
+      if (same (setting, options, next))
+        continue;
+      g_ptr_array_add (setting->reloads ? changed : fixed, (gpointer) setting->key);
+      if (setting->reloads)
+        swap (setting, options, next);
+    }
+}

@@ -1,0 +1,58 @@
+/* What of the settings only this machine can tell. */
+#include <sys/stat.h>
+
+#include "base/place.h"
+#include "server/listen.h"
+#include "server/settings.h"
+
+static void G_GNUC_PRINTF (2, 3)
+complain (GPtrArray *problems, const char *format, ...)
+{
+  va_list arguments;
+
+  va_start (arguments, format);
+  g_ptr_array_add (problems, g_strdup_vprintf (format, arguments));
+  va_end (arguments);
+}
+
+static void
+probe_directory (const char *key, const char *path, GPtrArray *problems)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!rp_place_probe (path, &error))
+    complain (problems, "%s: %s", key, error->message);
+}
+
+static void
+probe_data (const RpServerOptions *options, GPtrArray *problems)
+{
+  struct stat info;
+
+  probe_directory ("data", options->data_dir, problems);
+  if (stat (options->data_dir, &info) == 0 && S_ISDIR (info.st_mode)
+      && (info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    complain (problems, "data: others can write to %s (mode %04o): chmod 700 it", options->data_dir,
+              (unsigned) info.st_mode & 07777);
+}
+
+static void
+probe_listen (const RpServerOptions *options, GPtrArray *problems)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!rp_listener_probe (options->listen, &error))
+    complain (problems, "listen: %s", error->message);
+}
+
+void
+rp_settings_probe (const RpServerOptions *options, GPtrArray *problems)
+{
+  probe_data (options, problems);
+  probe_listen (options, problems);
+  if (options->port_file != NULL)
+    {
+      g_autofree char *directory = g_path_get_dirname (options->port_file);
+      probe_directory ("port_file", directory, problems);
+    }
+}
