@@ -133,6 +133,8 @@ class Podman:
         return done
 
     def start(self, timeout=30):
+        if self.process:  # or nobody would know the first one to stop it
+            raise RuntimeError("this engine runs already: stop_service() first")
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [*self.command, "system", "service", "--time=0", f"unix://{self.socket}"],

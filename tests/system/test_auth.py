@@ -494,7 +494,6 @@ def test_agent_without_its_token_says_so_and_still_goes_back(declared, start_age
 
 def test_container_agent_pulls_with_its_token(declared, engine, start_agent, tmp_path):
     guarded = declared
-    engine.start()
     token = guarded.robot("host-1", "agent:shop/production/web-1")
     busybox = Path("/bin/busybox")
     if not busybox.exists():

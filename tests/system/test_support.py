@@ -61,3 +61,10 @@ def test_result_tells_the_unexpected_status():
     assert result.exits(6) is result
     with pytest.raises(AssertionError, match="exit 6, expected 0"):
         result.ok()
+
+
+def test_an_engine_is_started_once(engine):
+    """The first one would have nobody left who could stop it."""
+    with pytest.raises(RuntimeError, match="runs already"):
+        engine.start()
+    assert engine.process.poll() is None

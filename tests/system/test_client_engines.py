@@ -1,0 +1,164 @@
+"""Engines that pull and push: Docker, containerd, BuildKit. Each is a private one, with a socket of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from support import oci, podman
+from support.daemons import Buildkitd, Containerd, Dockerd
+from support.repoint import free_port, wait_for
+
+
+@pytest.fixture(scope="module", autouse=True)
+def containers():
+    """What does not let a container run does not let these engines mount a layer either."""
+    works, why = podman.available()
+    if not works:
+        pytest.skip(f"containers: {why}")
+
+
+def images():
+    """An index of this machine's image and of one for another."""
+    return oci.make_index([oci.make_image([{"a": os.urandom(2_000_000)}, {"b": arch}], cmd=["/a"], architecture=arch)
+                           for arch in (oci.machine(), "s390x")])
+
+
+# ---- Docker ----
+
+@pytest.fixture
+def docker(place):
+    with Dockerd(place.tmp) as engine:
+        if place.token:
+            engine.run("login", "-u", "ci", "--password-stdin", place.address, input=place.token)
+        yield engine.run
+
+
+def test_docker_pulls_what_it_pushed(place, docker):
+    name = f"{place.address}/shop/web"
+    with tarfile.open(place.tmp / "root.tar", "w") as tar:
+        (place.tmp / "data").write_bytes(os.urandom(2_000_000))
+        tar.add(place.tmp / "data", "data")
+    docker("import", place.tmp / "root.tar", f"{name}:1.0")
+    said = docker("push", f"{name}:1.0").stdout
+    with place.registry() as registry:
+        manifest = registry.get_manifest("shop/web", "1.0")
+        layers = [registry.get_blob("shop/web", layer["digest"]) for layer in json.loads(manifest)["layers"]]
+    digest = oci.sha256(manifest)
+    assert f"digest: {digest}" in said and len(layers) == 1
+    docker("rmi", "--force", f"{name}:1.0")
+    docker("pull", f"{name}@{digest}")
+    docker("tag", f"{name}@{digest}", f"{name}:again")
+    assert "Layer already exists" in docker("push", f"{name}:again").stdout
+    docker("tag", f"{name}@{digest}", f"{place.address}/shop/copy:1.0")
+    assert "Mounted from shop/web" in docker("push", f"{place.address}/shop/copy:1.0").stdout
+    with place.registry() as registry:
+        assert registry.get_manifest("shop/copy", "1.0") == manifest
+
+
+def test_docker_pulls_its_platform_of_an_index(place, docker):
+    index, name = images(), f"{place.address}/shop/web:1.0"
+    with place.registry() as registry:
+        registry.push("shop/web", "1.0", index)
+    assert f"Digest: {index.digest}" in docker("pull", name).stdout
+    seen = json.loads(docker("image", "inspect", name).stdout)[0]
+    assert seen["Architecture"] == oci.machine()
+    assert seen["RepoDigests"] == [f"{place.address}/shop/web@{index.digest}"]
+    assert seen["Id"] in (index.children[0].config_digest, index.digest)  # the second: with containerd's store
+
+
+def test_docker_writes_an_index(place, docker):
+    index, name = images(), f"{place.address}/shop/web"
+    with place.registry() as registry:
+        for child in index.children:
+            registry.push("shop/web", child.platform["architecture"], child)
+    docker("manifest", "create", "--insecure", f"{name}:all", f"{name}:{oci.machine()}", f"{name}:s390x")
+    digest = docker("manifest", "push", "--insecure", f"{name}:all").stdout.strip()
+    with place.registry() as registry:
+        written = registry.get_manifest("shop/web", "all")
+    assert oci.sha256(written) == digest
+    assert {entry["digest"] for entry in json.loads(written)["manifests"]} == {child.digest for child in index.children}
+
+
+def test_R01_docker_shows_why_a_tag_is_refused(place, docker):
+    index, name = images(), f"{place.address}/shop/web"
+    with place.registry() as registry:
+        for tag, child in zip(("1.0", "2.0"), (index.children[0], oci.make_image([{"c": "3"}], cmd=["/c"]))):
+            registry.push("shop/web", tag, child)
+    docker("pull", f"{name}:2.0")
+    docker("tag", f"{name}:2.0", f"{name}:1.0")
+    done = docker("push", f"{name}:1.0", check=False)
+    assert done.returncode != 0 and "write-once" in done.stdout + done.stderr
+
+
+def test_docker_is_refused_without_its_secret(guarded, tmp_path):
+    ci = guarded.robot("ci", "push:shop/*")
+    guarded.push("shop/web", "1.0", oci.make_image([{"a": "1"}], cmd=["/a"]), ci)
+    name = f"{guarded.server.address}/shop/web:1.0"
+    with Dockerd(tmp_path) as engine:
+        assert engine.run("pull", name, check=False).returncode != 0
+        wrong = engine.run("login", "-u", "ci", "--password-stdin", guarded.server.address, input="no", check=False)
+        assert wrong.returncode != 0
+        engine.run.secret(guarded.server.address, "ci", ci)
+        engine.run("pull", name)
+
+
+# ---- containerd ----
+
+@pytest.fixture
+def containerd(place):
+    with Containerd(place.tmp) as engine:
+        user = ["--user", f"ci:{place.token}"] if place.token else []
+        engine.images = lambda verb, *args, **more: engine.run(
+            "images", verb, "--plain-http", *(["--snapshotter", "native"] if verb == "pull" else []), *user, *args, **more)
+        yield engine
+
+
+def content(engine, digest):
+    return engine.run("content", "get", digest, text=False).stdout
+
+
+def test_containerd_pulls_and_pushes(place, containerd):
+    index, name = images(), f"{place.address}/shop/web:1.0"
+    with place.registry() as registry:
+        registry.push("shop/web", "1.0", index)
+    containerd.images("pull", "--all-platforms", name)
+    for item in index.manifests():
+        assert content(containerd, item.digest) == item.manifest
+    for digest, data in index.blobs.items():
+        assert content(containerd, digest) == data
+    copy = f"{place.address}/shop/copy:1.0"
+    containerd.run("images", "tag", name, copy)
+    containerd.images("push", copy)
+    place.holds("shop/copy", "1.0", index)
+
+
+def test_containerd_by_a_mirror(place, containerd):
+    """It asks with ?ns= then, which is no business of a registry that stands for itself."""
+    image = oci.make_image([{"a": os.urandom(1000)}], cmd=["/a"])
+    with place.registry() as registry:
+        registry.push("shop/web", "1.0", image)
+    hosts = containerd.mirror("registry.example", place.address)
+    done = containerd.images("pull", "--hosts-dir", hosts, "--http-dump", "registry.example/shop/web:1.0")
+    assert "ns=registry.example" in done.stdout + done.stderr
+    assert content(containerd, image.digest) == image.manifest
+    for digest, data in image.blobs.items():
+        assert content(containerd, digest) == data
+    with place.registry() as registry:
+        for path in f"manifests/1.0?ns=registry.example", f"blobs/{image.config_digest}?ns=docker.io&ns=", "tags/list?ns=a%2Fb":
+            status, head, _ = registry.request("GET", f"/v2/shop/web/{path}")
+            assert status == 200 and "oci-namespace" not in head
+
+
+def test_containerd_is_refused_without_a_secret(guarded, tmp_path):
+    guarded.push("shop/web", "1.0", oci.make_image([{"a": "1"}], cmd=["/a"]), guarded.token)
+    with Containerd(tmp_path) as engine:
+        done = engine.run("images", "pull", "--plain-http", f"{guarded.server.address}/shop/web:1.0", check=False)
+        assert done.returncode != 0 and "401 Unauthorized" in done.stderr
+
+
+# ---- BuildKit ----
