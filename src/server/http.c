@@ -5,6 +5,10 @@
  *                (take_body) and once at its end, then once more after every resume (advance)
  *   on_completed the answer is out, or the client is gone
  *
+ * Where the answer to a target is ready (ready.h), that answer is what libmicrohttpd remembers of the
+ * request, marked by the lowest bits of its address; it turns into a request once it is clear that this
+ * one cannot have it.
+ *
  * Nothing is refused before its body has been read to the end: a connection that is closed under
  * a client that still sends loses the answer (a reset overtakes it), and after a drained body it
  * can be kept.
@@ -23,6 +27,7 @@
 #include "base/log.h"
 #include "server/guard.h"
 #include "server/parts.h"
+#include "server/ready.h"
 #include "server/request.h"
 
 #define CONNECTION_MEMORY (32 * 1024) /* cleared for each request: more costs small GETs dearly */
@@ -243,6 +248,17 @@ send_headers (const RpRequest *request)
                       (const char *) request->headers->pdata[i]);
 }
 
+static void
+keep_answer (RpRequest *request)
+{
+  if (request->keep_seq == 0 || request->status != 200 || request->is_head || !request->open
+      || g_atomic_int_get (&request->server->stopping)
+      || g_bytes_get_size (request->body) > 0)
+    return;
+  rp_ready_keep (request->target, request->keep_seq, g_steal_pointer (&request->response),
+                 request->match.index, request->sent_bytes);
+}
+
 static enum MHD_Result
 send_answer (RpRequest *request)
 {
@@ -255,6 +271,7 @@ send_answer (RpRequest *request)
   send_headers (request);
   result = MHD_queue_response (request->connection, (unsigned int) request->status,
                                request->response);
+  keep_answer (request);
   g_clear_pointer (&request->response, MHD_destroy_response);
   return result;
 }
@@ -475,12 +492,97 @@ take_body (RpRequest *request, const char *data, size_t *size)
   return take_collected (request, data, size);
 }
 
+/* ---- answers that are ready ---- */
+
+enum { READY = 1, READY_GRANTED = 2, READY_HEAD = 4, READY_BITS = 7 };
+
+static gpointer
+mark_ready (RpReady *ready, guint bits)
+{
+  return (gpointer) ((guintptr) ready | READY | bits);
+}
+
+static guint
+ready_bits (gpointer state)
+{
+  return (guint) ((guintptr) state & READY_BITS);
+}
+
+/* NULL if it is a request. */
+static RpReady *
+ready_of (gpointer state)
+{
+  return ready_bits (state) != 0 ? (RpReady *) ((guintptr) state & ~(guintptr) READY_BITS) : NULL;
+}
+
+static gboolean
+may_send_ready (RpServer *server, const RpReady *ready, struct MHD_Connection *connection,
+                const char *method)
+{
+  return (strcmp (method, "GET") == 0 || strcmp (method, "HEAD") == 0)
+         && ready->seq == rp_server_ledger_seq (server)
+         && rp_access_is_open (server->services.access) && !g_atomic_int_get (&server->stopping)
+         && rp_ready_fits (connection);
+}
+
+static RpRequest *
+request_of_ready (RpServer *server, RpReady *ready)
+{
+  RpRequest *request = rp_request_new (server, ready->target);
+
+  rp_ready_unref (ready);
+  return request;
+}
+
+/* FALSE: this one is to be a request like any other. An answer that is queued while the headers are
+ * being looked at would cost the connection, so it goes out at the next call. */
+static gboolean
+answer_ready (RpHttp *http, RpReady *ready, struct MHD_Connection *connection, const char *method,
+              void **state, enum MHD_Result *out)
+{
+  guint head = method[0] == 'H' ? READY_HEAD : 0;
+
+  *out = MHD_YES;
+  if ((ready_bits (*state) & READY_GRANTED) != 0)
+    *out = MHD_queue_response (connection, 200, ready->response);
+  else if (may_send_ready (http->server, ready, connection, method))
+    *state = mark_ready (ready, READY_GRANTED | head);
+  else
+    {
+      *state = request_of_ready (http->server, ready);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static void
+complete_ready (RpHttp *http, RpReady *ready, guint bits)
+{
+  guint64 sent = (bits & READY_HEAD) != 0 ? 0 : ready->size_bytes;
+
+  if ((bits & READY_GRANTED) != 0)
+    {
+      rp_metrics_count (http->server->metrics, (gint) ready->route, 200, 0, sent);
+      rp_log_debug ("http", "GET %.200s: 200, %" G_GUINT64_FORMAT " out, ready", ready->target,
+                    sent);
+    }
+  rp_ready_unref (ready);
+}
+
+/* ---- what libmicrohttpd calls ---- */
+
 static enum MHD_Result
 on_request (void *cls, struct MHD_Connection *connection, const char *url, const char *method,
             const char *version, const char *data, size_t *size, void **state)
 {
-  RpRequest *request = *state;
+  RpHttp *http = cls;
+  RpReady *ready = ready_of (*state);
+  RpRequest *request;
+  enum MHD_Result result;
 
+  if (ready != NULL && answer_ready (http, ready, connection, method, state, &result))
+    return result;
+  request = *state;
   if (request->phase == RP_PHASE_NEW)
     {
       rp_request_start (request, connection, method);
@@ -493,20 +595,15 @@ static void *
 on_target (void *cls, const char *target, struct MHD_Connection *connection)
 {
   RpHttp *http = cls;
+  RpReady *ready = rp_ready_find (target, rp_server_ledger_seq (http->server));
 
   g_atomic_int_inc (&http->in_flight);
-  return rp_request_new (http->server, target);
+  return ready != NULL ? mark_ready (ready, 0) : rp_request_new (http->server, target);
 }
 
 static void
-on_completed (void *cls, struct MHD_Connection *connection, void **state,
-              enum MHD_RequestTerminationCode code)
+complete_request (RpHttp *http, RpRequest *request, enum MHD_RequestTerminationCode code)
 {
-  RpHttp *http = cls;
-  RpRequest *request = *state;
-
-  if (request == NULL)
-    return;
   if (request->phase != RP_PHASE_NEW)
     {
       const RpRoute *route = request->match.route;
@@ -519,10 +616,25 @@ on_completed (void *cls, struct MHD_Connection *connection, void **state,
                     rp_clock_monotonic_us () - request->started_us,
                     code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut off");
     }
-  *state = NULL;
   if (request->match.route != NULL && (request->match.route->flags & RP_ROUTE_STREAM))
     note_receiving (request, FALSE);
   rp_request_unref (request);
+}
+
+static void
+on_completed (void *cls, struct MHD_Connection *connection, void **state,
+              enum MHD_RequestTerminationCode code)
+{
+  RpHttp *http = cls;
+  RpReady *ready = ready_of (*state);
+
+  if (*state == NULL)
+    return;
+  if (ready != NULL)
+    complete_ready (http, ready, ready_bits (*state));
+  else
+    complete_request (http, *state, code);
+  *state = NULL;
   (void) !g_atomic_int_dec_and_test (&http->in_flight);
 }
 

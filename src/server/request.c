@@ -332,3 +332,9 @@ rp_request_sink_data (const RpRequest *request)
 {
   return request->stream.sink_data;
 }
+
+void
+rp_request_keep_answer (RpRequest *request, gint64 seq)
+{
+  request->keep_seq = seq;
+}

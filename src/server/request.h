@@ -69,6 +69,7 @@ struct RpRequest {
   int status;
   guint64 sent_bytes;
   GPtrArray *headers; /* name, value, name, value … */
+  gint64 keep_seq;    /* 0, or: the answer may be kept for this sequence of the ledger */
 };
 
 RpRequest *rp_request_new (RpServer *server, const char *target);
@@ -95,6 +96,10 @@ gint64 rp_request_content_length (const RpRequest *request);
 void rp_request_set_sink (RpRequest *request, RpBodySink sink, gpointer data,
                           GDestroyNotify free_data);
 gpointer rp_request_sink_data (const RpRequest *request);
+
+/* The answer, 200 with bytes, is the same for everybody who asks by the same target and may read it,
+ * as long as the ledger is at `seq`, which was read before the answer was made. */
+void rp_request_keep_answer (RpRequest *request, gint64 seq);
 
 /* Renders `error` in the envelope of the route's world; headers that the handler set stay. Logs
  * 5xx. */

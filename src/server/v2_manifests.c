@@ -20,11 +20,10 @@ check_reference (const char *reference, gboolean *out_is_digest, GError **error)
 
 /* HEAD could do without the bytes, but who asks by HEAD mostly asks by GET next. */
 static gboolean
-find_manifest (RpRequest *request, const char *repository, const char *reference,
+find_manifest (RpRequest *request, gint64 seq, const char *repository, const char *reference,
                RpManifestInfo *out, GBytes **out_bytes, GError **error)
 {
   RpServer *server = rp_request_server (request);
-  gint64 seq = rp_server_ledger_seq (server);
 
   if (rp_manifest_cache_get (server->manifests, seq, repository, reference, out, out_bytes))
     return TRUE;
@@ -55,18 +54,22 @@ rp_v2_manifest_get (RpRequest *request, GError **error)
 {
   const char *repository = rp_v2_repository (request, error);
   const char *reference = rp_request_param (request, "reference");
+  gint64 seq = rp_server_ledger_seq (rp_request_server (request));
   g_auto (RpManifestInfo) info = { 0 };
   g_autoptr (GBytes) bytes = NULL;
   gboolean is_digest;
 
   if (repository == NULL || !check_asked (reference, &is_digest, error)
-      || !find_manifest (request, repository, reference, &info, &bytes, error))
+      || !find_manifest (request, seq, repository, reference, &info, &bytes, error))
     return FALSE;
   rp_v2_digest_header (request, "Docker-Content-Digest", &info.digest);
   if (rp_v2_not_modified (request, &info.digest, is_digest))
-    rp_respond_empty (request, 304);
-  else
-    rp_respond_bytes (request, 200, info.media_type, bytes);
+    {
+      rp_respond_empty (request, 304);
+      return TRUE;
+    }
+  rp_respond_bytes (request, 200, info.media_type, bytes);
+  rp_request_keep_answer (request, seq);
   return TRUE;
 }
 
