@@ -36,6 +36,8 @@ base_url (RpCli *cli, const RpRemote *remote)
   if (remote->is_ours)
     return g_strdup (rp_api_base_url (cli->api));
   gboolean plain = rp_remote_plain_http || is_loopback (remote->registry);
+  if (g_str_equal (remote->registry, "docker.io"))
+    return g_strdup ("https://registry-1.docker.io");
   return g_strconcat (plain ? "http://" : "https://", remote->registry, NULL);
 }
 
@@ -49,7 +51,10 @@ rp_remote_open (RpCli *cli, const char *reference, RpRemote *out, GError **error
   const char *own = rp_api_registry (cli->api);
   remote.is_ours = parsed.registry == NULL || g_str_equal (parsed.registry, own);
   remote.registry = g_strdup (remote.is_ours ? own : parsed.registry);
-  remote.repository = g_steal_pointer (&parsed.repository);
+  remote.repository = g_str_equal (remote.registry, "docker.io")
+                              && strchr (parsed.repository, '/') == NULL
+                          ? g_strconcat ("library/", parsed.repository, NULL)
+                          : g_steal_pointer (&parsed.repository);
   remote.tag = g_steal_pointer (&parsed.tag);
   remote.has_digest = parsed.has_digest;
   remote.digest = parsed.digest;
@@ -62,6 +67,8 @@ rp_remote_open (RpCli *cli, const char *reference, RpRemote *out, GError **error
       rp_oci_client_set_actor (remote.client, rp_api_actor (cli->api));
       rp_oci_client_set_token (remote.client, rp_api_token (cli->api));
     }
+  else
+    rp_oci_client_set_login (remote.client, remote.registry);
   *out = remote;
   remote = (RpRemote){ 0 };
   return TRUE;

@@ -42,6 +42,7 @@ rp_oci_client_new (const char *base_url, GError **error)
   RpOciClient *client = g_new0 (RpOciClient, 1);
   const RpHttpOptions options = { 0 };
   client->http = rp_http_client_new (&options);
+  client->auth = rp_auth_new (client->http);
   client->base_url = g_strdup (base_url);
   while (g_str_has_suffix (client->base_url, "/"))
     client->base_url[strlen (client->base_url) - 1] = '\0';
@@ -56,10 +57,10 @@ rp_oci_client_free (RpOciClient *client)
 {
   if (!client)
     return;
+  rp_auth_free (client->auth);
   rp_http_client_free (client->http);
   g_free (client->base_url);
   g_free (client->actor_header);
-  g_free (client->authorization);
   g_mutex_clear (&client->lock);
   g_hash_table_unref (client->left);
   g_free (client);
@@ -75,9 +76,13 @@ rp_oci_client_set_actor (RpOciClient *client, const char *actor)
 void
 rp_oci_client_set_token (RpOciClient *client, const char *token)
 {
-  g_free (client->authorization);
-  client->authorization
-      = token != NULL ? g_strconcat ("Authorization: Bearer ", token, NULL) : NULL;
+  rp_auth_set_token (client->auth, token);
+}
+
+void
+rp_oci_client_set_login (RpOciClient *client, const char *registry)
+{
+  rp_auth_set_login (client->auth, registry);
 }
 
 void
@@ -99,10 +104,10 @@ rp_oci_client_retry (const RpOciClient *client, const gint *cancelled)
 
 /* A complete reply of any status that does not mean "later". */
 static RpHttpResponse *
-send_patiently (RpOciClient *client, const char *method, const char *url, gsize limit_bytes,
-                RpRetry *retry, GError **error)
+send_patiently (RpOciClient *client, const char *method, const char *url, const char *repository,
+                gsize limit_bytes, RpRetry *retry, GError **error)
 {
-  const char *const headers[] = { accept_manifests, client->authorization, NULL };
+  const char *const headers[] = { accept_manifests, NULL };
   const RpHttpRequest request = { .method = method,
                                   .url = url,
                                   .headers = headers,
@@ -112,7 +117,8 @@ send_patiently (RpOciClient *client, const char *method, const char *url, gsize 
   for (;;)
     {
       g_autoptr (GError) failure = NULL;
-      g_autoptr (RpHttpResponse) response = rp_http_send (client->http, &request, &failure);
+      g_autoptr (RpHttpResponse) response
+          = rp_auth_send (client->auth, &request, repository, FALSE, &failure);
       if (rp_retry_is_worth (response, failure) && rp_retry_wait (retry, response))
         continue;
       if (!response)
@@ -152,7 +158,7 @@ get_manifest (RpOciClient *client, const char *repository, const char *reference
               GError **error)
 {
   g_autofree char *url = manifest_url (client, repository, reference);
-  g_autoptr (RpHttpResponse) response = send_patiently (client, "GET", url, RP_MANIFEST_LIMIT, retry, error);
+  g_autoptr (RpHttpResponse) response = send_patiently (client, "GET", url, repository, RP_MANIFEST_LIMIT, retry, error);
   if (!response || !check_manifest_reply (response, url, error))
     return NULL;
   return g_bytes_new (response->body->data, response->body->len);
@@ -179,7 +185,7 @@ rp_oci_client_resolve (RpOciClient *client, const char *repository, const char *
   if (!rp_repository_check (repository, error) || !rp_tag_check (tag, error))
     return FALSE;
   g_autofree char *url = manifest_url (client, repository, tag);
-  g_autoptr (RpHttpResponse) response = send_patiently (client, "HEAD", url, RP_MANIFEST_LIMIT, &retry, error);
+  g_autoptr (RpHttpResponse) response = send_patiently (client, "HEAD", url, repository, RP_MANIFEST_LIMIT, &retry, error);
   if (!response || !check_manifest_reply (response, url, error))
     return FALSE;
   const char *text = rp_http_response_header (response, "docker-content-digest");
@@ -265,13 +271,26 @@ rp_oci_client_manifest (RpOciClient *client, const char *repository, const RpDig
   return g_steal_pointer (&bytes);
 }
 
+/* `/v2/a/b/tags/list` → `a/b`; NULL if the path is about no repository. */
+static char *
+repository_of_path (const char *path)
+{
+  static const char *const kinds[] = { "/tags/list", "/referrers/", "/blobs/", "/manifests/" };
+  const char *name = path + strlen ("/v2/");
+  const char *end = NULL;
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds) && end == NULL; i++)
+    end = g_strrstr (name, kinds[i]);
+  return end == NULL ? NULL : g_strndup (name, (gsize) (end - name));
+}
+
 RpHttpResponse *
 rp_oci_client_get (RpOciClient *client, const char *path, gsize limit_bytes, GError **error)
 {
   RpRetry retry = rp_oci_client_retry (client, NULL);
   g_autofree char *url = g_strconcat (client->base_url, path, NULL);
+  g_autofree char *repository = repository_of_path (path);
   g_autoptr (RpHttpResponse) response
-      = send_patiently (client, "GET", url, limit_bytes, &retry, error);
+      = send_patiently (client, "GET", url, repository, limit_bytes, &retry, error);
   if (!response || !rp_http_response_check (response, url, error))
     return NULL;
   return g_steal_pointer (&response);
@@ -316,10 +335,9 @@ fetch_blob (Pull *pull, const RpClosureItem *item, GError **error)
   g_autofree char *url = g_strdup_printf ("%s/v2/%s/blobs/%s", pull->client->base_url,
                                           pull->repository, rp_digest_format (&item->digest, text));
   g_autofree char *resume_id = take_left (pull->client, &item->digest);
-  const RpFetch fetch = { .http = pull->client->http,
-                          .url = url,
-                          .authorization = pull->client->authorization,
-                          .scope = pull->repository,
+  const RpFetch fetch = { .url = url,
+                          .auth = pull->client->auth,
+                          .repository = pull->repository,
                           .resume_id = resume_id,
                           .store = pull->store,
                           .digest = item->digest,

@@ -17,6 +17,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpOciClient, rp_oci_client_free)
 /* A token that the registry takes as it is (`Authorization: Bearer`); NULL: none. Call before the client is
  * shared. */
 void rp_oci_client_set_token (RpOciClient *client, const char *token);
+/* Where the registry asks who comes: log in with what this user has for `registry` (credential.h).
+ * Call before the client is shared. */
+void rp_oci_client_set_login (RpOciClient *client, const char *registry);
 
 /* Tag → digest by HEAD. */
 gboolean rp_oci_client_resolve (RpOciClient *client, const char *repository, const char *tag,

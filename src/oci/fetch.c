@@ -41,7 +41,7 @@ start_over (Fetch *fetch, GError **error)
   if (fetch->upload && !rp_upload_cancel (fetch->upload, error))
     return FALSE;
   g_clear_pointer (&fetch->upload, rp_upload_close);
-  fetch->upload = rp_upload_new (fetch->job->store, fetch->job->scope, error);
+  fetch->upload = rp_upload_new (fetch->job->store, fetch->job->repository, error);
   fetch->stitched = fetch->overflow = FALSE;
   return fetch->upload != NULL;
 }
@@ -66,15 +66,14 @@ static RpHttpResponse *
 request_from (Fetch *fetch, guint64 offset, GError **error)
 {
   g_autofree char *range = g_strdup_printf ("Range: bytes=%" G_GUINT64_FORMAT "-", offset);
-  const char *const headers[] = { offset > 0 ? range : fetch->job->authorization,
-                                  offset > 0 ? fetch->job->authorization : NULL, NULL };
+  const char *const headers[] = { offset > 0 ? range : NULL, NULL };
   const RpHttpRequest request = { .method = "GET",
                                   .url = fetch->job->url,
                                   .headers = headers,
                                   .sink = take,
                                   .sink_data = fetch,
                                   .cancelled = fetch->job->retry->cancelled };
-  return rp_http_send (fetch->job->http, &request, error);
+  return rp_auth_send (fetch->job->auth, &request, fetch->job->repository, FALSE, error);
 }
 
 static gboolean
@@ -177,7 +176,7 @@ take_up (Fetch *fetch, GError **error)
 {
   const RpFetch *job = fetch->job;
   if (job->resume_id)
-    fetch->upload = rp_upload_open (job->store, job->scope, job->resume_id, NULL);
+    fetch->upload = rp_upload_open (job->store, job->repository, job->resume_id, NULL);
   if (fetch->upload && rp_upload_size (fetch->upload) > job->size_bytes
       && !start_over (fetch, error))
     return FALSE;

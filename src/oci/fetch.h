@@ -1,14 +1,14 @@
 /* One blob from a registry into a store: resumed where it broke off, verified before it counts. */
 #pragma once
 
+#include "oci/auth.h"
 #include "oci/client.h"
 #include "oci/retry.h"
 
 typedef struct {
-  RpHttpClient *http;
   const char *url;
-  const char *authorization; /* a header, or NULL */
-  const char *scope;        /* of the upload in the store */
+  RpAuth *auth;
+  const char *repository;   /* what it is fetched from, and the scope of the upload in the store */
   const char *resume_id;    /* an upload left by an earlier fetch, or NULL */
   RpStore *store;
   RpDigest digest;

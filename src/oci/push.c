@@ -29,9 +29,9 @@ unexpected (const RpHttpResponse *response, const char *what, GError **error)
 
 /* Those that are there, borrowed; NULL-ended. */
 static GPtrArray *
-header_list (const char *first, const char *second, const char *third)
+header_list (const char *first, const char *second)
 {
-  const char *const all[] = { first, second, third };
+  const char *const all[] = { first, second };
   GPtrArray *list = g_ptr_array_new ();
   for (gsize i = 0; i < G_N_ELEMENTS (all); i++)
     if (all[i])
@@ -47,8 +47,7 @@ send_small (Job *job, const char *method, const char *url, const char *type, GBy
   gsize size = 0;
   g_autofree char *header = type ? g_strconcat ("Content-Type: ", type, NULL) : NULL;
   const RpOciClient *client = job->push->client;
-  g_autoptr (GPtrArray) headers = header_list (client->authorization, client->actor_header, header);
-  g_autoptr (GPtrArray) few = header_list (client->authorization, NULL, NULL);
+  g_autoptr (GPtrArray) headers = header_list (client->actor_header, header);
   const void *data = body ? g_bytes_get_data (body, &size) : NULL;
   const RpHttpRequest request = { .method = method,
                                   .url = url,
@@ -58,14 +57,14 @@ send_small (Job *job, const char *method, const char *url, const char *type, GBy
                                   .timeout_ms = TIMEOUT_MS };
   const RpHttpRequest bare = { .method = method,
                                .url = url,
-                               .headers = (const char *const *)few->pdata,
                                .timeout_ms = TIMEOUT_MS };
   for (;;)
     {
       g_autoptr (GError) failure = NULL;
       gboolean is_head = g_str_equal (method, "HEAD");
       g_autoptr (RpHttpResponse) response
-          = rp_http_send (job->push->client->http, is_head ? &bare : &request, &failure);
+          = rp_auth_send (client->auth, is_head ? &bare : &request, job->push->repository, TRUE,
+                          &failure);
       if (rp_retry_is_worth (response, failure) && rp_retry_wait (&job->retry, response))
         continue;
       if (!response)
@@ -160,7 +159,7 @@ send_blob (Job *job, const char *url, int fd, guint64 size_bytes, GError **error
 {
   const RpOciClient *client = job->push->client;
   g_autoptr (GPtrArray) list = header_list ("Content-Type: application/octet-stream",
-                                            client->authorization, client->actor_header);
+                                            client->actor_header);
   const char *const *headers = (const char *const *)list->pdata;
   Source source = { fd, 0, size_bytes };
   RpHttpRequest request = { .method = "PUT",
@@ -171,7 +170,7 @@ send_blob (Job *job, const char *url, int fd, guint64 size_bytes, GError **error
                             .source_data = &source };
   if (size_bytes == 0)
     request = (RpHttpRequest){ .method = "PUT", .url = url, .headers = headers, .body = "" };
-  return rp_http_send (job->push->client->http, &request, error);
+  return rp_auth_send (client->auth, &request, job->push->repository, TRUE, error);
 }
 
 /* An upload that broke off is begun anew: where it stopped is the registry's secret more often than
@@ -181,7 +180,7 @@ upload (Job *job, const RpClosureItem *item, const char *digest, GError **error)
 {
   const RpPush *push = job->push;
   rp_autofd int fd = -1;
-  for (;;)
+  for (gboolean refused = FALSE;;)
     {
       g_autoptr (GError) failure = NULL;
       g_autofree char *url = NULL;
@@ -198,6 +197,11 @@ upload (Job *job, const RpClosureItem *item, const char *digest, GError **error)
         {
           rp_retry_progress (&job->retry);
           return TRUE;
+        }
+      if (response && response->status == 401 && !refused)
+        {
+          refused = TRUE; /* the ticket ended meanwhile: beginning anew gets another */
+          continue;
         }
       if (rp_retry_is_worth (response, failure) && rp_retry_wait (&job->retry, response))
         continue;
