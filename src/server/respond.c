@@ -96,12 +96,12 @@ rp_respond_header (RpRequest *request, const char *name, const char *value)
   g_ptr_array_add (request->headers, g_strdup (value));
 }
 
-/* distribution-spec, "Error Codes". */
+/* distribution-spec, "Error Codes". No empty detail: crane, oras and Docker show it behind the message, as "map[]". */
 static json_t *
 registry_envelope (const GError *error, const char *message)
 {
-  return json_pack ("{s:[{s:s, s:s, s:{}}]}", "errors", "code", rp_error_oci_code (error),
-                    "message", message, "detail");
+  return json_pack ("{s:[{s:s, s:s}]}", "errors", "code", rp_error_oci_code (error), "message",
+                    message);
 }
 
 static json_t *

@@ -1,4 +1,4 @@
-"""Command line clients that need no engine: crane, oras, regctl, umoci with skopeo, helm.
+"""Command line clients that need no engine: crane, oras, regctl, umoci with skopeo.
 
 Each comes twice (`place`): without accounts, and with a robot's token that it reads from a Kubernetes pull secret.
 """
@@ -76,7 +76,8 @@ def test_crane_without_its_secret(guarded, tmp_path):
     assert "UNAUTHORIZED" in crane("manifest", f"{name}:1.0", check=False).stderr
     crane.secret(guarded.server.address, "reader", guarded.robot("reader", "pull:shop/*"))
     crane("manifest", f"{name}:1.0")
-    assert "it lacks push:shop/web" in crane("tag", f"{name}:1.0", "mine", check=False).stderr
+    said = crane("tag", f"{name}:1.0", "mine", check=False).stderr
+    assert "it lacks push:shop/web" in said and "map[]" not in said
 
 
 def test_crane_logs_in(guarded, tmp_path):
@@ -144,6 +145,7 @@ def test_oras_logs_in(guarded, tmp_path):
     guarded.push("shop/web", "1.0", image, ci)
     wrong = oras("login", "--plain-http", "-u", "ci", "--password-stdin", address, input="wrong", check=False)
     assert wrong.returncode != 0 and "password is wrong" in wrong.stderr
+    assert "map[" not in wrong.stderr  # an empty detail
     oras("login", "--plain-http", "-u", "ci", "--password-stdin", address, input=ci)
     assert oras("resolve", "--plain-http", f"{address}/shop/web:1.0").stdout.strip() == image.digest
     oras("logout", address)
@@ -214,20 +216,3 @@ def test_umoci_changes_what_skopeo_brought(place):
         changed = json.loads(registry.get_manifest("shop/web", "1.1"))
     assert [layer["digest"] for layer in changed["layers"]][:2] == image.layer_digests
     assert len(changed["layers"]) == 3
-
-
-# ---- helm ----
-
-def test_helm(place):
-    helm, chart = place.tool("helm"), place.tmp / "chart"
-    (chart / "templates").mkdir(parents=True)
-    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 1.2.3\n")
-    (chart / "templates" / "map.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n")
-    helm("package", chart, "-d", place.tmp)
-    package = place.tmp / "web-1.2.3.tgz"
-    if place.token:
-        helm("registry", "login", "--plain-http", "-u", "ci", "--password-stdin", place.address, input=place.token)
-    helm("push", "--plain-http", package, f"oci://{place.address}/shop/charts")
-    helm("pull", "--plain-http", "--version", "1.2.3", "-d", place.tmp / "back", f"oci://{place.address}/shop/charts/web")
-    assert (place.tmp / "back" / "web-1.2.3.tgz").read_bytes() == package.read_bytes()
-    assert "kind: ConfigMap" in helm("template", "--plain-http", f"oci://{place.address}/shop/charts/web").stdout
