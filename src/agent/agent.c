@@ -135,6 +135,7 @@ start_agent (Agent *agent, GError **error)
     if (rp_host_add (agent->host, g_ptr_array_index (config->targets, i), on_reported, agent, error)
         == NULL)
       return FALSE;
+  http.ca_file = config->ca_file;
   agent->http = rp_http_client_new (&http);
   agent->control = rp_control_start (config->state, on_undo, on_ping, agent, error);
   if (agent->control == NULL)

@@ -11,7 +11,8 @@
 #define TOKEN_LIMIT_BYTES 4096
 #define NAME_LIMIT 128 /* bytes; of an app, an environment, a target or an agent */
 
-static const char *const agent_keys[] = { "agent", "server", "state", "token_file", "targets", NULL };
+static const char *const agent_keys[] 
+    = { "agent", "server", "ca_file", "state", "token_file", "targets", NULL };
 static const char *const target_keys[]
     = { "app", "environment", "target", "driver", "options", NULL };
 
@@ -39,6 +40,7 @@ rp_agent_config_free (RpAgentConfig *config)
   g_free (config->registry);
   g_free (config->state);
   g_free (config->base_dir);
+  g_free (config->ca_file);
   g_free (config->token_file);
   g_free (config->token);
   g_free (config->authorization);
@@ -233,12 +235,24 @@ token_file_parse (RpAgentConfig *config, const RpYamlNode *root, GError **error)
   return TRUE;
 }
 
+static gboolean
+ca_file_parse (RpAgentConfig *config, const RpYamlNode *root, GError **error)
+{
+  const char *ca_file = NULL;
+
+  if (!rp_yaml_opt_string (root, "ca_file", &ca_file, error))
+    return FALSE;
+  if (ca_file != NULL)
+    config->ca_file = absolute_path (config->base_dir, ca_file);
+  return TRUE;
+}
+
 RpAgentConfig *
 rp_agent_config_parse_all (const void *data, gsize size, const char *file_name,
                            const char *base_dir, GPtrArray *problems)
 {
   static gboolean (*const steps[]) (RpAgentConfig *, const RpYamlNode *, GError **)
-      = { agent_name_parse, server_parse, state_parse, token_file_parse };
+      = { agent_name_parse, server_parse, state_parse, ca_file_parse, token_file_parse };
   g_autoptr (RpAgentConfig) config = g_new0 (RpAgentConfig, 1);
   GError *error = NULL;
   const RpYamlNode *root;

@@ -22,6 +22,7 @@ typedef struct {
   char *registry; /* `127.0.0.1:5000` */
   char *state;    /* absolute path */
   char *base_dir; /* what relative paths are taken from */
+  char *ca_file;       /* absolute path, or NULL: the authorities of the system alone */
   char *token_file;    /* absolute path, or NULL: nobody is asked who they are */
   char *token;         /* after rp_agent_config_read_token() */
   char *authorization; /* the same as a header, or NULL */

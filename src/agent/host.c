@@ -37,6 +37,7 @@ open_store (RpHost *host, gboolean online, GError **error)
   host->client = rp_oci_client_new (host->config->server, error);
   if (host->client == NULL)
     return FALSE;
+  rp_oci_client_trust (host->client, host->config->ca_file);
   rp_oci_client_set_token (host->client, host->config->token);
   return TRUE;
 }

@@ -61,6 +61,7 @@ enum {
   X (NO_SPACE,              "no-space",              507, "DENIED",                NO_SPACE)       \
   X (BUSY,                  "busy",                  503, "UNKNOWN",               CONFLICT)       \
   X (UNREACHABLE,           "unreachable",           502, "UNKNOWN",               UNREACHABLE)    \
+  X (UNTRUSTED,             "untrusted",             502, "UNKNOWN",               UNREACHABLE)    \
   X (TIMEOUT,               "timeout",               504, "UNKNOWN",               UNREACHABLE)    \
   X (UNHEALTHY,             "unhealthy",             500, "UNKNOWN",               ROLLOUT)        \
   X (ROLLED_BACK,           "rolled-back",           500, "UNKNOWN",               ROLLED_BACK)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/http_failure.h"
 
 enum {
   DEFAULT_CONNECT_TIMEOUT_MS = 5000,
@@ -64,6 +65,13 @@ rp_http_client_free (RpHttpClient *client)
   g_free (client->ca_file);
   g_free (client->user_agent);
   g_free (client);
+}
+
+void
+rp_http_client_trust (RpHttpClient *client, const char *ca_file)
+{
+  g_free (client->ca_file);
+  client->ca_file = g_strdup (ca_file);
 }
 
 static CURL *
@@ -294,23 +302,13 @@ set_request (const RpHttpClient *client, Exchange *exchange, struct curl_slist *
   set_limits (client, exchange);
 }
 
-static gboolean
-explain (CURLcode code, const char *detail, const RpHttpClient *client,
-         const RpHttpRequest *request, GError **error)
+/* `GET http://…`, and through which socket. */
+static char *
+describe (const RpHttpClient *client, const RpHttpRequest *request)
 {
-  RpErrorCode rp_code = RP_ERROR_UNREACHABLE;
-  if (code == CURLE_OPERATION_TIMEDOUT)
-    rp_code = RP_ERROR_TIMEOUT;
-  else if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
-    rp_code = RP_ERROR_INVALID;
-  const char *text = code == CURLE_ABORTED_BY_CALLBACK ? "cancelled"
-                     : detail[0] != '\0'               ? detail
-                                                       : curl_easy_strerror (code);
-  g_set_error (error, RP_ERROR, (int)rp_code, "%s %s%s%s%s: %s", request->method, request->url,
-               client->unix_socket != NULL ? " (socket " : "",
-               client->unix_socket != NULL ? client->unix_socket : "",
-               client->unix_socket != NULL ? ")" : "", text);
-  return FALSE;
+  if (client->unix_socket == NULL)
+    return g_strconcat (request->method, " ", request->url, NULL);
+  return g_strconcat (request->method, " ", request->url, " (socket ", client->unix_socket, ")", NULL);
 }
 
 RpHttpResponse *
@@ -326,6 +324,8 @@ rp_http_send (RpHttpClient *client, const RpHttpRequest *request, GError **error
   set_request (client, &exchange, headers);
   curl_easy_setopt (exchange.handle, CURLOPT_ERRORBUFFER, detail);
   CURLcode code = curl_easy_perform (exchange.handle);
+  RpHttpFailure failure = { .code = code, .detail = detail };
+  curl_easy_getinfo (exchange.handle, CURLINFO_SSL_VERIFYRESULT, &failure.verify_result);
   response->status = status_of (&exchange);
   give_handle (client, exchange.handle);
   curl_slist_free_all (headers);
@@ -334,8 +334,12 @@ rp_http_send (RpHttpClient *client, const RpHttpRequest *request, GError **error
       g_propagate_error (error, exchange.error);
       return NULL;
     }
-  if (code != CURLE_OK && !explain (code, detail, client, request, error))
-    return NULL;
+  if (code != CURLE_OK)
+    {
+      g_autofree char *what = describe (client, request);
+      rp_http_explain (&failure, what, client->ca_file, error);
+      return NULL;
+    }
   /* One NUL that does not count, so that text can be used as such. */
   g_byte_array_append (response->body, (const guint8 *)"", 1);
   g_byte_array_set_size (response->body, response->body->len - 1);

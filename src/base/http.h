@@ -9,7 +9,7 @@ typedef struct RpHttpClient RpHttpClient;
 
 typedef struct {
   const char *unix_socket;   /* path, or NULL for TCP */
-  const char *ca_file;       /* or NULL for the system's */
+  const char *ca_file;       /* trusted too, beside the system's; or NULL */
   const char *user_agent;    /* or NULL for repoint/VERSION */
   gint64 connect_timeout_ms; /* 0: 5000 */
 } RpHttpOptions;
@@ -45,7 +45,11 @@ typedef struct {
   GByteArray *body;    /* also of error replies, with a sink too; ends with an extra NUL */
 } RpHttpResponse;
 
-/* RP_ERROR_UNREACHABLE or RP_ERROR_TIMEOUT if there was no complete reply.  Any status is a success
+/* Trusts what is signed by the certificates in this PEM file too. Call before the client is shared. */
+void rp_http_client_trust (RpHttpClient *client, const char *ca_file);
+
+/* RP_ERROR_UNREACHABLE or RP_ERROR_TIMEOUT if there was no complete reply; RP_ERROR_UNTRUSTED if the peer could not
+ * show who it is.  Any status is a success
  * here; see rp_http_response_check(). */
 RpHttpResponse *rp_http_send (RpHttpClient *client, const RpHttpRequest *request, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

@@ -77,7 +77,7 @@ load_token (RpApi *api, GError **error)
 }
 
 RpApi *
-rp_api_new (const char *base_url, GError **error)
+rp_api_new (const char *base_url, const char *ca_file, GError **error)
 {
   g_autoptr (GUri) uri = g_uri_parse (base_url, G_URI_FLAGS_NONE, NULL);
   const char *scheme = uri != NULL ? g_uri_get_scheme (uri) : "";
@@ -93,6 +93,7 @@ rp_api_new (const char *base_url, GError **error)
   g_autofree char *actor = rp_api_find_actor ();
   const char *authority = strstr (base_url, "://") + 3;
   api->http = rp_http_client_new (NULL);
+  rp_http_client_trust (api->http, ca_file);
   api->base_url = g_strdup (base_url);
   while (g_str_has_suffix (api->base_url, "/"))
     api->base_url[strlen (api->base_url) - 1] = '\0';
@@ -197,8 +198,11 @@ send_request (RpApi *api, const RpHttpRequest *request, int attempts, GError **e
       if (--attempts <= 0 || !is_connection_loss (local))
         {
           gboolean lost = is_connection_loss (local);
-          g_propagate_prefixed_error (error, g_steal_pointer (&local),
-                                      "no answer from the server at %s: ", api->base_url);
+          if (g_error_matches (local, RP_ERROR, RP_ERROR_UNTRUSTED))
+            g_propagate_error (error, g_steal_pointer (&local));
+          else
+            g_propagate_prefixed_error (error, g_steal_pointer (&local),
+                                        "no answer from the server at %s: ", api->base_url);
           if (lost)
             rp_cli_hint (error, "start it with `repoint serve`, or name another with --server URL "
                                 "or REPOINT_SERVER");

@@ -18,8 +18,10 @@ typedef struct RpApi RpApi;
 char *rp_api_find_actor (void);
 
 /* With the token of REPOINT_TOKEN, or the one that `repoint login` kept for this server.
- * RP_ERROR_USAGE unless `base_url` is http(s)://host[:port]. */
-RpApi *rp_api_new (const char *base_url, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+ * RP_ERROR_USAGE unless `base_url` is http(s)://host[:port]. `ca_file`: trusted too, beside the
+ * system's authorities; or NULL. */
+RpApi *rp_api_new (const char *base_url, const char *ca_file, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 void rp_api_free (RpApi *api);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpApi, rp_api_free)
 

@@ -11,6 +11,7 @@
 
 static struct {
   char *server;
+  char *ca_file;
   char *output;
   gboolean help;
   gboolean version;
@@ -22,6 +23,8 @@ static struct {
 static const GOptionEntry global_options[] = {
   { "server", 0, 0, G_OPTION_ARG_FILENAME, &options.server,
     "Server to talk to (or REPOINT_SERVER; default " DEFAULT_SERVER ")", "URL" },
+  { "ca-file", 0, 0, G_OPTION_ARG_FILENAME, &options.ca_file,
+    "Trust the authorities in this PEM file too (or REPOINT_CA_FILE)", "FILE" },
   { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
     "`table` for people (default) or `json`, the API's answer", "FORMAT" },
   { "help", 'h', 0, G_OPTION_ARG_NONE, &options.help, "Show this help", NULL },
@@ -80,7 +83,7 @@ RpApi *
 rp_cli_api (RpCli *cli, GError **error)
 {
   if (cli->api == NULL)
-    cli->api = rp_api_new (cli->server, error);
+    cli->api = rp_api_new (cli->server, cli->ca_file, error);
   return cli->api;
 }
 
@@ -240,6 +243,8 @@ apply_global_options (RpCli *cli, GError **error)
   if (options.server != NULL)
     server = options.server;
   cli->server = server != NULL && *server != '\0' ? server : DEFAULT_SERVER;
+  const char *ca_file = options.ca_file != NULL ? options.ca_file : g_getenv ("REPOINT_CA_FILE");
+  cli->ca_file = ca_file != NULL && *ca_file != '\0' ? ca_file : NULL;
   if (options.output == NULL || g_str_equal (options.output, "table"))
     return TRUE;
   if (!g_str_equal (options.output, "json"))

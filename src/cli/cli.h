@@ -32,6 +32,7 @@ struct RpVerb {
 struct RpCli {
   const RpVerb *verbs; /* the first level, for help */
   const char *server;  /* base URL */
+  const char *ca_file; /* trusted too, beside the system's; or NULL */
   gboolean json;       /* -o json */
   RpTerm out;          /* standard output */
   char **command;      /* what follows `--`, NULL-ended; NULL if there was no `--` */

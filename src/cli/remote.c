@@ -62,6 +62,7 @@ rp_remote_open (RpCli *cli, const char *reference, RpRemote *out, GError **error
   remote.client = rp_oci_client_new (url, error);
   if (remote.client == NULL)
     return FALSE;
+  rp_oci_client_trust (remote.client, cli->ca_file);
   if (remote.is_ours)
     {
       rp_oci_client_set_actor (remote.client, rp_api_actor (cli->api));

@@ -67,6 +67,12 @@ rp_oci_client_free (RpOciClient *client)
 }
 
 void
+rp_oci_client_trust (RpOciClient *client, const char *ca_file)
+{
+  rp_http_client_trust (client->http, ca_file);
+}
+
+void
 rp_oci_client_set_actor (RpOciClient *client, const char *actor)
 {
   g_free (client->actor_header);

@@ -14,6 +14,8 @@ RpOciClient *rp_oci_client_new (const char *base_url, GError **error) G_GNUC_WAR
 void rp_oci_client_free (RpOciClient *client);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpOciClient, rp_oci_client_free)
 
+/* As rp_http_client_trust(). */
+void rp_oci_client_trust (RpOciClient *client, const char *ca_file);
 /* A token that the registry takes as it is (`Authorization: Bearer`); NULL: none. Call before the client is
  * shared. */
 void rp_oci_client_set_token (RpOciClient *client, const char *token);

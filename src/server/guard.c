@@ -58,7 +58,8 @@ realm_of (const RpRequest *request)
 {
   const char *host = rp_request_header (request, "Host");
   const char *forwarded = rp_request_header (request, "X-Forwarded-Proto");
-  const char *scheme = g_strcmp0 (forwarded, "https") == 0 ? "https://" : "http://";
+  gboolean https = request->server->tls != NULL || g_strcmp0 (forwarded, "https") == 0;
+  const char *scheme = https ? "https://" : "http://";
 
   if (host == NULL || *host == '\0' || strlen (host) > 255)
     return g_strconcat (request->server->url, "/v2/token", NULL);

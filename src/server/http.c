@@ -18,6 +18,8 @@
  */
 #include "server/http.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -654,23 +656,44 @@ free_http (RpHttp *http)
   g_free (http);
 }
 
+static gboolean
+check_tls (GError **error)
+{
+  if (MHD_is_feature_supported (MHD_FEATURE_TLS) == MHD_YES
+      && MHD_is_feature_supported (MHD_FEATURE_HTTPS_CERT_CALLBACK) == MHD_YES)
+    return TRUE;
+  g_set_error_literal (error, RP_ERROR, RP_ERROR_UNSUPPORTED,
+                       "the libmicrohttpd of this machine was built without TLS");
+  return FALSE;
+}
+
 gboolean
 rp_http_start (RpServer *server, int fd, guint threads, GError **error)
 {
-  RpHttp *http = g_new0 (RpHttp, 1);
+  const gboolean with_tls = server->tls != NULL;
+  RpHttp *http;
 
+  if (with_tls && !check_tls (error))
+    {
+      close (fd);
+      return FALSE;
+    }
+  http = g_new0 (RpHttp, 1);
   http->server = server;
   server->http = http; /* requests may come before this function returns */
   g_mutex_init (&http->lock);
   http->receiving = g_hash_table_new (NULL, NULL);
   http->daemon = MHD_start_daemon (
-      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG,
+      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG
+          | (with_tls ? MHD_USE_TLS : 0U),
       0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
       MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
       http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0,
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
       (unsigned int) CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int) IDLE_TIMEOUT_S,
-      MHD_OPTION_END);
+      /* Without TLS the list ends here. */
+      with_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, rp_tls_retrieve,
+      MHD_OPTION_HTTPS_PRIORITIES, RP_TLS_PRIORITIES, MHD_OPTION_END);
   if (http->daemon != NULL)
     return TRUE;
   close (fd);
@@ -689,14 +712,27 @@ rp_http_quiesce (RpHttp *http)
     close (fd);
 }
 
+/* Over TLS a farewell may lie before the end, so that only TCP knows that nothing more will come. */
+static gboolean
+has_ended (const RpRequest *request, int fd)
+{
+  char byte;
+  struct tcp_info state = { 0 };
+  socklen_t size = sizeof state;
+
+  if (request->server->tls == NULL)
+    return recv (fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  return getsockopt (fd, IPPROTO_TCP, TCP_INFO, &state, &size) == 0
+         && state.tcpi_state == TCP_CLOSE_WAIT;
+}
+
 static void
 drop_if_gone (RpRequest *request)
 {
   const union MHD_ConnectionInfo *info
       = MHD_get_connection_info (request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-  char byte;
 
-  if (info != NULL && recv (info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+  if (info != NULL && has_ended (request, info->connect_fd))
     shutdown (info->connect_fd, SHUT_RD); /* an event that the loop does see */
 }
 

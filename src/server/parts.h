@@ -8,6 +8,7 @@
 #include "server/metrics.h"
 #include "server/router.h"
 #include "server/server.h"
+#include "server/tls.h"
 #include "server/waiters.h"
 #include "server/workers.h"
 
@@ -22,6 +23,7 @@ struct RpServer {
   RpWorkers *slow;    /* what hashes or waits: must not keep writers waiting */
   RpWaiters *waiters;
   RpHttp *http;
+  RpTls *tls; /* or NULL: plain HTTP */
 
   gint64 ledger_seq; /* atomic: highest durable sequence */
   gint stopping;     /* atomic: answers now say `Connection: close` and long polls end */

@@ -48,6 +48,8 @@ tick (RpServer *server, gint64 upload_expiry_ms)
   if (!rp_engine_tick (server->services.engine, rp_clock_now_us (), &error))
     rp_log_error ("server", "time could not be kept: %s", error->message);
   rp_http_sweep (server->http);
+  if (server->tls != NULL)
+    rp_tls_tick (server->tls);
   rp_janitor_tick (&server->janitor, server->services.store, upload_expiry_ms);
 }
 
@@ -156,18 +158,35 @@ raise_descriptor_limit (void)
 }
 
 static gboolean
+open_tls (RpServer *server, const RpServerOptions *options, GError **error)
+{
+  if (options->tls_cert == NULL && options->tls_key == NULL)
+    return TRUE;
+  if (options->tls_cert == NULL || options->tls_key == NULL)
+    {
+      g_set_error_literal (error, RP_ERROR, RP_ERROR_USAGE,
+                           "TLS needs the certificate and its key: give both --tls-cert and --tls-key");
+      return FALSE;
+    }
+  server->tls = rp_tls_open (options->tls_cert, options->tls_key, error);
+  return server->tls != NULL;
+}
+
+static gboolean
 start_serving (RpServer *server, const RpServerOptions *options, GError **error)
 {
   guint threads = options->threads > 0 ? options->threads : g_get_num_processors ();
   g_auto (RpListener) listener = { .fd = -1 };
 
-  if (!rp_listener_open (options->listen,
+  if (!open_tls (server, options, error)
+      || !rp_listener_open (options->listen,
                          options->allow_anonymous || !rp_access_is_open (server->services.access),
                          &listener, error))
     return FALSE;
   raise_descriptor_limit ();
   server->port = listener.port;
-  server->url = g_strdup_printf ("http://%s:%u", listener.host, listener.port);
+  server->url = g_strdup_printf ("%s://%s:%u", server->tls != NULL ? "https" : "http", listener.host,
+                                 listener.port);
   server->router = rp_router_new (tables);
   server->metrics = rp_metrics_new (server->router);
   server->manifests = rp_manifest_cache_new ();
@@ -263,6 +282,7 @@ rp_server_close (RpServer *server)
   stop_ticker (server);
   if (server->http != NULL)
     stop_serving (server);
+  rp_tls_close (server->tls);
   if (server->services.ledger != NULL)
     rp_ledger_set_listener (server->services.ledger, NULL, NULL);
   rp_waiters_free (server->waiters);
@@ -297,6 +317,15 @@ block_signals (sigset_t *out)
   sigaddset (out, SIGHUP);
   pthread_sigmask (SIG_BLOCK, out, NULL);
   signal (SIGPIPE, SIG_IGN);
+}
+
+static void
+read_again (RpServer *server)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (server->tls != NULL && !rp_tls_reload (server->tls, &error))
+    rp_log_error ("tls", "the new pair is refused, the one before goes on: %s", error->message);
 }
 
 static char *
@@ -345,6 +374,7 @@ wait_for_end (RpServer *server, const sigset_t *signals, RpServerOptions *option
       if (number != SIGHUP)
         return number;
       reload (server, options, reread);
+      read_again (server);
     }
 }
 

@@ -14,6 +14,8 @@ typedef struct {
   char *data_dir;           /* made where it is missing */
   char *listen;             /* `host:port`, `[v6]:port`; port 0: any free one */
   char *port_file;          /* or NULL: the port is written there, and a newline, once it answers */
+  char *tls_cert;           /* PEM files for TLS, both or neither; neither: plain HTTP */
+  char *tls_key;
   gboolean allow_anonymous; /* needed to listen beyond loopback while there is no account */
   gboolean anonymous_pull;  /* with accounts too, anybody may pull */
   gint64 upload_expiry_ms;  /* uploads idle for longer are deleted */
@@ -40,6 +42,6 @@ typedef gboolean (*RpServerReread) (RpServerOptions *out, GError **error);
 
 /* Opens, announces itself on the log, blocks until SIGTERM or SIGINT, closes. TRUE is an orderly
  * stop.  SIGHUP re-reads the options: what can be changed is, what cannot is named on the log, and
- * a file with a mistake changes nothing. `options` is kept up to date. */
+ * a file with a mistake changes nothing; and the certificate and its key. `options` is kept up to date. */
 gboolean rp_server_run (RpServerOptions *options, RpServerReread reread, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

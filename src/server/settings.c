@@ -22,6 +22,8 @@ const RpSetting rp_settings[] = {
   { "allow_anonymous", RP_SETTING_TRUTH,    AT (allow_anonymous),  RESTART },
   { "anonymous_pull",  RP_SETTING_TRUTH,    AT (anonymous_pull),   RESTART },
   { "port_file",       RP_SETTING_PATH,     AT (port_file),        RESTART },
+  { "tls_cert",        RP_SETTING_PATH,     AT (tls_cert),         RESTART },
+  { "tls_key",         RP_SETTING_PATH,     AT (tls_key),          RESTART },
   { "upload_expiry",   RP_SETTING_DURATION, AT (upload_expiry_ms), RELOAD,
     UPLOAD_EXPIRY_MIN_MS, UPLOAD_EXPIRY_MAX_MS },
   { "verbose",         RP_SETTING_TRUTH,    AT (verbose),          RELOAD },

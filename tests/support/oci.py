@@ -15,6 +15,7 @@ import io
 import json
 import os
 import platform as _platform
+import ssl
 import tarfile
 import urllib.parse
 from dataclasses import dataclass, field
@@ -244,13 +245,18 @@ class RegistryError(Exception):
 
 
 class Registry:
-    """One connection to a registry at `address` (host:port or http://host:port), with a bearer's `token` if given."""
+    """One connection to a registry at `address` (host:port, http://host:port, or https:// with `ca`, a file), with a
+    bearer's `token` if given."""
 
-    def __init__(self, address, timeout=120, token=None):
+    def __init__(self, address, timeout=120, token=None, ca=None):
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.address = address.split("://")[-1].rstrip("/")
         self.timeout = timeout
-        self.connection = http.client.HTTPConnection(self.address, timeout=timeout)
+        if address.startswith("https://"):
+            self.connection = http.client.HTTPSConnection(self.address, timeout=timeout,
+                                                          context=ssl.create_default_context(cafile=ca))
+        else:
+            self.connection = http.client.HTTPConnection(self.address, timeout=timeout)
 
     def close(self):
         self.connection.close()
@@ -322,5 +328,5 @@ class Registry:
 def push(server, repository, tag, image):
     """Pushes an image and all below it, as `tag` or, with None, by digest only; returns the digest.
     `server`: an address, or anything with a `.url`."""
-    with Registry(getattr(server, "url", server)) as registry:
+    with Registry(getattr(server, "url", server), ca=getattr(server, "ca", None)) as registry:
         return registry.push(repository, tag, image)

@@ -180,10 +180,11 @@ class Server(Process):
         self.port_file = self.data.parent / f"{self.data.name}.port"
         self.args = [str(arg) for arg in args]
         self.port = port or free_port()
+        self.ca = None  # with --tls-cert among `args`: the file of the authority that vouches for it
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.ca else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def address(self):
@@ -210,7 +211,7 @@ class Server(Process):
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
             headers.setdefault("Content-Type", "application/json")
-        with oci.Registry(self.url, timeout * PATIENCE) as link:
+        with oci.Registry(self.url, timeout * PATIENCE, ca=self.ca) as link:
             return link.request(method, path, body, headers)
 
     def api(self, method, path, body=None, expect=(200, 201), headers=None, timeout=60):
