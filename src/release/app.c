@@ -13,6 +13,7 @@
 #define NAME_MAX_BYTES               63
 #define WINDOW_DEFAULT               3
 #define WINDOW_MAX                   100
+#define WINDOW_FOR_MAX_MS            (3650 * 86400 * G_GINT64_CONSTANT (1000))
 #define TRIAL_DEFAULT_MS             (60 * 1000)
 #define PROGRESS_DEADLINE_DEFAULT_MS (10 * 60 * 1000)
 
@@ -204,6 +205,26 @@ parse_duration (const RpYamlNode *node, const char *key, gint64 *ms, GError **er
   return rp_yaml_error (rp_yaml_get (node, key), error, "must be longer than nothing");
 }
 
+/* `window: 3`, or `window: {releases: 3, for: 30d}` with one of them or both. */
+static gboolean
+parse_window (const RpYamlNode *node, RpEnvironment *environment, GError **error)
+{
+  static const char *const keys[] = { "releases", "for", NULL };
+  const RpYamlNode *window = rp_yaml_get (node, "window");
+  if (window == NULL || !rp_yaml_is_map (window))
+    return rp_yaml_opt_int (node, "window", 1, WINDOW_MAX, &environment->window, error);
+  if (rp_yaml_get (window, "for") != NULL)
+    environment->window = 1; /* the last known good is always in */
+  if (!rp_yaml_expect_map (window, keys, error)
+      || !rp_yaml_opt_int (window, "releases", 1, WINDOW_MAX, &environment->window, error)
+      || !rp_yaml_opt_duration_ms (window, "for", &environment->window_for_ms, error))
+    return FALSE;
+  if (rp_yaml_get (window, "for") == NULL
+      || (environment->window_for_ms > 0 && environment->window_for_ms <= WINDOW_FOR_MAX_MS))
+    return TRUE;
+  return rp_yaml_error (rp_yaml_get (window, "for"), error, "must be from 1ms to 3650d");
+}
+
 static gboolean
 parse_settings (const RpYamlNode *node, RpEnvironment *environment, GError **error)
 {
@@ -212,7 +233,7 @@ parse_settings (const RpYamlNode *node, RpEnvironment *environment, GError **err
   environment->window = WINDOW_DEFAULT;
   environment->trial_ms = TRIAL_DEFAULT_MS;
   environment->progress_deadline_ms = PROGRESS_DEADLINE_DEFAULT_MS;
-  if (!rp_yaml_opt_int (node, "window", 1, WINDOW_MAX, &environment->window, error)
+  if (!parse_window (node, environment, error)
       || !rp_yaml_opt_enum (node, "on_failure", on_failures, &on_failure, error)
       || !parse_duration (node, "trial", &environment->trial_ms, error)
       || !parse_duration (node, "progress_deadline", &environment->progress_deadline_ms, error))
@@ -353,6 +374,7 @@ diff_environment (const RpEnvironment *old, const RpEnvironment *new, GPtrArray 
     {
       diff_number (changes, new->name, "order", old->order, new->order);
       diff_number (changes, new->name, "window", old->window, new->window);
+      diff_number (changes, new->name, "window for (ms)", old->window_for_ms, new->window_for_ms);
       diff_number (changes, new->name, "trial (ms)", old->trial_ms, new->trial_ms);
       diff_number (changes, new->name, "progress_deadline (ms)", old->progress_deadline_ms,
                    new->progress_deadline_ms);

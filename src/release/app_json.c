@@ -33,6 +33,7 @@ declared_to_json (const RpEnvironment *environment)
   json_object_set_new (json, "name", json_string (environment->name));
   json_object_set_new (json, "order", json_integer (environment->order));
   json_object_set_new (json, "window", json_integer (environment->window));
+  json_object_set_new (json, "window_for_ms", json_integer (environment->window_for_ms));
   json_object_set_new (json, "on_failure",
                        json_string (environment->rollback_on_failure ? "rollback" : "stop"));
   json_object_set_new (json, "trial_ms", json_integer (environment->trial_ms));

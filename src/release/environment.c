@@ -38,7 +38,8 @@ rp_environment_free (RpEnvironment *environment)
 
 #define COLUMNS                                                                                    \
   "name, ordinal, window_size, on_failure, trial_ms, progress_deadline_ms, present, seq,"          \
-  " pointer_seq"
+  " pointer_seq, (SELECT for_ms FROM environment_window w WHERE w.app = environment.app"             \
+  "  AND w.environment = environment.name)"
 
 static RpEnvironment *
 from_row (const char *app, const RpRows *rows, gsize row)
@@ -52,6 +53,7 @@ from_row (const char *app, const RpRows *rows, gsize row)
   environment->present = rp_rows_int (rows, row, 6) != 0;
   environment->seq = rp_rows_int (rows, row, 7);
   environment->pointer_seq = rp_rows_int (rows, row, 8);
+  environment->window_for_ms = rp_rows_int (rows, row, 9);
   return environment;
 }
 
@@ -135,6 +137,23 @@ rp_environment_load_all (RpTxn *txn, const char *app, GError **error)
         return NULL;
     }
   return g_steal_pointer (&all);
+}
+
+gboolean
+rp_environment_load_window (RpTxn *txn, const RpEnvironment *environment, gint64 now_us,
+                            RpKnownGood *out, GError **error)
+{
+  g_autoptr (GArray) history
+      = rp_revision_load_history (txn, environment->app, environment->name, error);
+  gint64 window = environment->window;
+  if (history == NULL)
+    return FALSE;
+  const RpHistoryRow *rows = (const RpHistoryRow *) (gconstpointer)history->data;
+  if (environment->window_for_ms > 0)
+    window = MAX (window, rp_known_good_since (rows, history->len,
+                                               now_us - environment->window_for_ms * 1000));
+  rp_known_good_select (rows, history->len, window, out);
+  return TRUE;
 }
 
 gboolean

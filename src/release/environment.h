@@ -14,7 +14,8 @@ typedef struct
   char *app;
   char *name;
   gint64 order; /* in promotion order, from 1 */
-  gint64 window;
+  gint64 window;         /* known good releases besides the current one */
+  gint64 window_for_ms;  /* and those that ran in so long; 0: no more than these */
   gboolean rollback_on_failure;
   gint64 trial_ms;
   gint64 progress_deadline_ms;
@@ -35,6 +36,10 @@ RpEnvironment *rp_environment_load (RpTxn *txn, const char *app, const char *nam
 /* RpEnvironment, those declared, by order. */
 GPtrArray *rp_environment_load_all (RpTxn *txn, const char *app,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* What its window reaches at `now_us`: as many releases as it says, and all that ran for as long as it
+ * says. rp_known_good_clear() is the caller's. */
+gboolean rp_environment_load_window (RpTxn *txn, const RpEnvironment *environment, gint64 now_us,
+                                     RpKnownGood *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Fills `current` and `last_good`. */
 gboolean rp_environment_load_revisions (RpTxn *txn, RpEnvironment *environment,
                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -139,3 +139,25 @@ rp_known_good_is (const RpHistoryRow *rows, gsize n_rows, gint64 number)
       }
   return FALSE;
 }
+
+/* When the revision `number` was left for the next one. */
+static gint64
+left_us (const RpHistoryRow *rows, gsize n_rows, gint64 number)
+{
+  for (gsize i = 1; i < n_rows; i++)
+    if (rows[i].number == number)
+      return rows[i - 1].at_us;
+  return G_MAXINT64;
+}
+
+gint64
+rp_known_good_since (const RpHistoryRow *rows, gsize n_rows, gint64 since_us)
+{
+  g_auto (RpKnownGood) all = { 0 };
+  gint64 count = 0;
+  rp_known_good_select (rows, n_rows, G_MAXINT64, &all);
+  for (guint i = 1; i < all.window->len; i++)
+    if (left_us (rows, n_rows, g_array_index (all.window, RpWindowEntry, i).revision) >= since_us)
+      count = i;
+  return count;
+}

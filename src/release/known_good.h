@@ -27,6 +27,7 @@ typedef struct
   gint64 release;
   RpOutcome outcome;
   gint64 rolled_back_by; /* 0: none */
+  gint64 at_us;          /* when it was pointed at */
 } RpHistoryRow;
 
 typedef enum
@@ -68,6 +69,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RpKnownGood, rp_known_good_clear)
 /* `rows`: the whole history, newest (the current one) first; `window`: how many good releases
  * besides the current one. */
 void rp_known_good_select (const RpHistoryRow *rows, gsize n_rows, gint64 window, RpKnownGood *out);
+
+/* How many good releases besides the current one were the current one at `since_us` or later: as many as
+ * a window must have to reach back to then. */
+gint64 rp_known_good_since (const RpHistoryRow *rows, gsize n_rows, gint64 since_us);
 
 /* Is the revision `number` of the history good, that is healthy, not rolled back from, and of a
  * good release? */

@@ -42,6 +42,9 @@ static const char schema[]
       " app TEXT NOT NULL, release BIGINT NOT NULL, name TEXT NOT NULL, ordinal BIGINT NOT NULL,"
       " repository TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,"
       " size_bytes BIGINT NOT NULL, requested TEXT NOT NULL, PRIMARY KEY (app, release, name));"
+      "CREATE TABLE IF NOT EXISTS environment_window ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, for_ms BIGINT NOT NULL,"
+      " PRIMARY KEY (app, environment));"
       "CREATE INDEX IF NOT EXISTS release_component_digest ON release_component (digest);"
       "CREATE TABLE IF NOT EXISTS release_provenance ("
       " app TEXT NOT NULL, release BIGINT NOT NULL, ordinal BIGINT NOT NULL, component TEXT,"
@@ -72,7 +75,8 @@ static const char schema[]
 static const char *const tables[]
     = { "app",          "component",   "environment", "target",
         "target_local", "app_release", "revision",    "release_component",
-        "report",       "idempotency", "release_provenance", "release_disagreement", NULL };
+        "report",       "idempotency", "release_provenance", "release_disagreement",
+        "environment_window", NULL };
 
 /* Moves the marks that long polls compare; `pointer` if agents get something else from now on. */
 static gboolean
@@ -143,6 +147,11 @@ apply_environments (RpTxn *txn, const RpEvent *event, const char *app, GError **
             rp_json_int (environment, "window"), rp_json_str (environment, "on_failure"),
             rp_json_int (environment, "trial_ms"),
             rp_json_int (environment, "progress_deadline_ms"), event->seq)
+        || !rp_txn_exec (txn, error, NULL,
+                         "INSERT INTO environment_window VALUES ($1, $2, $3)"
+                         " ON CONFLICT (app, environment) DO UPDATE SET for_ms = excluded.for_ms",
+                         "ssi", app, rp_json_str (environment, "name"),
+                         rp_json_int (environment, "window_for_ms"))
         || !apply_targets (txn, app, environment, error))
       return FALSE;
   }

@@ -73,14 +73,11 @@ look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   readiness->window = environment->window;
   look->targets
       = rp_target_view_load_all (look->engine, txn, readiness->app, readiness->environment, error);
-  g_autoptr (GArray) history
-      = rp_revision_load_history (txn, readiness->app, readiness->environment, error);
-  if (look->targets == NULL || history == NULL
+  if (look->targets == NULL
+      || !rp_environment_load_window (txn, environment, rp_clock_now_us (), &known, error)
       || !rp_revision_load_current (txn, readiness->app, readiness->environment, &look->current,
                                     error))
     return FALSE;
-  rp_known_good_select ((const RpHistoryRow *) (gconstpointer)history->data, history->len,
-                        environment->window, &known);
   for (guint i = 0; i < known.window->len; i++)
     if (!add_revision (txn, look, &g_array_index (known.window, RpWindowEntry, i), &known, error))
       return FALSE;

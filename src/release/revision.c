@@ -150,7 +150,7 @@ rp_revision_load_history (RpTxn *txn, const char *app, const char *environment, 
 {
   g_autoptr (RpRows) rows
       = rp_txn_query (txn, error,
-                      "SELECT number, release, outcome, rolled_back_by FROM revision"
+                      "SELECT number, release, outcome, rolled_back_by, at_us FROM revision"
                       " WHERE app = $1 AND environment = $2 ORDER BY number DESC",
                       "ss", app, environment);
   if (rows == NULL)
@@ -159,7 +159,8 @@ rp_revision_load_history (RpTxn *txn, const char *app, const char *environment, 
   for (gsize i = 0; i < rp_rows_count (rows); i++)
     {
       RpHistoryRow row = { rp_rows_int (rows, i, 0), rp_rows_int (rows, i, 1),
-                           rp_outcome_parse (rp_rows_text (rows, i, 2)), rp_rows_int (rows, i, 3) };
+                           rp_outcome_parse (rp_rows_text (rows, i, 2)), rp_rows_int (rows, i, 3),
+                           rp_rows_int (rows, i, 4) };
       g_array_append_val (history, row);
     }
   return history;
