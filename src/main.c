@@ -29,6 +29,8 @@ static const RpVerb verbs[] = {
     "DIGEST", rp_trace_options, rp_trace_run, NULL },
   { "repo", "List repositories; set and show what they allow",
     "", NULL, NULL, rp_repo_verbs },
+  { "retention", "Say what is kept and what goes, and see why",
+    "", NULL, NULL, rp_retention_verbs },
   { "tag", "Look at the tags of a repository",
     "", NULL, NULL, rp_tag_verbs },
   { "artifact", "Look at artifacts, push, pull and copy them",

@@ -4,11 +4,13 @@
 #include "cli/cli.h"
 #include "registry/registry.h"
 #include "release/engine.h"
+#include "retention/retention.h"
 
 #define DATA_MODE 0700
 
 static const RpProjector *const projectors[]
-    = { &rp_registry_projector, &rp_access_projector, &rp_release_projector, NULL };
+    = { &rp_registry_projector, &rp_access_projector, &rp_release_projector,
+        &rp_retention_projector, NULL };
 
 void
 rp_offline_clear (RpOffline *offline)

@@ -38,6 +38,7 @@ const GOptionEntry rp_serve_options[] = {
   { "tls-key", VALUE, "The key of the certificate, in PEM", "FILE" },
   { "upload-expiry", VALUE,
     "Delete uploads to which nothing was added for so long (default 24h)", "DURATION" },
+  { "retention-every", VALUE, "Apply lifecycle policies so often (default 1h)", "DURATION" },
   { "verbose", 'v', SWITCH, "Log what is usually not worth it", NULL },
   G_OPTION_ENTRY_NULL
 };

@@ -18,6 +18,7 @@ RP_DECLARE_VERB (apply);
 RP_DECLARE_GROUP (app);
 RP_DECLARE_GROUP (artifact);
 RP_DECLARE_GROUP (repo);
+RP_DECLARE_GROUP (retention);
 RP_DECLARE_GROUP (tag);
 /* repo_list.c, artifact_inspect.c */
 gboolean rp_repo_list_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;

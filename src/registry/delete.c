@@ -113,25 +113,40 @@ delete_tag (RpTxn *txn, const Delete *job, GError **error)
                            error);
 }
 
-static gboolean
-delete_manifest (RpTxn *txn, const Delete *job, GError **error)
+gboolean
+rp_registry_record_deletion (RpRegistry *registry, RpTxn *txn, const char *repository,
+                             const RpDigest *digest, json_t *rule, const json_t *only_tags,
+                             const char *actor, gboolean *out_done, GError **error)
 {
   static const char sql[]
       = "SELECT name FROM tag WHERE repository = $1 AND digest = $2 ORDER BY name";
-  g_autoptr (json_t) body = start_body (job);
+  g_autoptr (json_t) body = json_object ();
   json_t *tags = json_array ();
   char text[RP_DIGEST_STRING_SIZE];
   g_autoptr (RpRows) rows
-      = rp_txn_query (txn, error, sql, "ss", job->repository, rp_digest_format (job->digest, text));
+      = rp_txn_query (txn, error, sql, "ss", repository, rp_digest_format (digest, text));
 
+  json_object_set_new (body, "repository", json_string (repository));
   json_object_set_new (body, "digest", json_string (text));
   json_object_set_new (body, "tags", tags);
+  if (rule != NULL)
+    json_object_set (body, "rule", rule);
   if (!rows)
     return FALSE;
   for (gsize row = 0; row < rp_rows_count (rows); row++)
     json_array_append_new (tags, json_string (rp_rows_text (rows, row, 0)));
-  return rp_ledger_append (job->registry->ledger, txn, job->actor, "manifest.deleted", body, NULL,
-                           error);
+  *out_done = only_tags == NULL || json_equal (only_tags, tags);
+  return !*out_done
+         || rp_ledger_append (registry->ledger, txn, actor, "manifest.deleted", body, NULL, error);
+}
+
+static gboolean
+delete_manifest (RpTxn *txn, const Delete *job, GError **error)
+{
+  gboolean done;
+
+  return rp_registry_record_deletion (job->registry, txn, job->repository, job->digest, NULL, NULL,
+                                      job->actor, &done, error);
 }
 
 static gboolean

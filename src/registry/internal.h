@@ -30,6 +30,13 @@ gboolean rp_registry_find_manifest (RpTxn *txn, const char *repository, const Rp
 gboolean rp_registry_is_damaged (RpTxn *txn, const RpDigest *digest, gboolean *out_damaged,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Appends manifest.deleted. `rule` and `only_tags` may be NULL; with the latter, *out_done is FALSE and
+ * nothing is recorded if the manifest has other tags. */
+gboolean rp_registry_record_deletion (RpRegistry *registry, RpTxn *txn, const char *repository,
+                                      const RpDigest *digest, json_t *rule, const json_t *only_tags,
+                                      const char *actor, gboolean *out_done, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /* Writes down that all bytes of the blob were hashed at that time and were right. */
 gboolean rp_registry_note_verified (RpTxn *txn, const RpDigest *digest, gint64 at_us,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;

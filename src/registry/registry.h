@@ -7,7 +7,7 @@
  *   blob.added {repository, digest, size, from?}     tag.created {repository, tag, digest}
  *   manifest.added {repository, digest, size, …}     tag.moved {repository, tag, digest, from}
  *   blob.deleted {repository, digest}                tag.deleted {repository, tag, digest}
- *   manifest.deleted {repository, digest, tags}      blob.damaged {digest, found}
+ *   manifest.deleted {repository, digest, tags, rule?}   blob.damaged {digest, found}
  * All functions are thread-safe and block.  `actor` is who is recorded.
  */
 #pragma once
@@ -139,10 +139,32 @@ typedef struct {
    * "it is part of …". */
   gboolean (*check) (RpTxn *txn, const RpDigest *digest, gboolean *out_fresh, json_t **out_holder,
                      gpointer user_data, GError **error);
+  /* The same of what a policy wants to expire (rp_registry_expire()): only what is held counts. NULL:
+   * check(). */
+  gboolean (*check_held) (RpTxn *txn, const RpDigest *digest, gboolean *out_fresh,
+                          json_t **out_holder, gpointer user_data, GError **error);
+  /* After these manifests are gone, outside of any transaction; may be NULL. */
+  void (*gone) (gpointer user_data);
   gpointer user_data;
 } RpRegistryGuard;
 /* Before the registry is used; copied. */
 void rp_registry_set_guard (RpRegistry *registry, const RpRegistryGuard *guard);
+
+/* A manifest that a lifecycle policy wants to expire. */
+typedef struct {
+  RpDigest digest;
+  json_t *tags; /* sorted names that it had when the policy was looked at; borrowed, as the next */
+  json_t *rule; /* goes into the event */
+  gboolean gone;
+  json_t *holder; /* what a guard said that keeps it, then it is not gone: the caller's */
+} RpExpiry;
+/* Takes those away that nothing holds, in one transaction: all tags and the membership, as
+ * rp_registry_manifest_delete(), whatever the policy says about deleting by hand.  `seen_seq`: the newest
+ * push or tag in the repository that was looked at. If there is a newer one, *out_current is FALSE and
+ * nothing was done. */
+gboolean rp_registry_expire (RpRegistry *registry, const char *repository, gint64 seen_seq,
+                             RpExpiry *items, gsize n_items, const char *actor,
+                             gboolean *out_current, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* In a transaction: does the repository still have every item of `closure`? For who is about to
  * record that something needs them. RP_ERROR_MANIFEST_BLOB_UNKNOWN names the first that it has

@@ -77,7 +77,8 @@ list_new (RpTxn *txn, gpointer user_data, GError **error)
   static const char sql[]
       = "SELECT r.seq, c.app, c.release, c.name, c.repository, c.digest FROM app_release r"
         " JOIN release_component c ON c.app = r.app AND c.release = r.number"
-        " WHERE r.seq > $1 ORDER BY r.seq, c.name";
+        " WHERE r.seq > $1 AND EXISTS (SELECT 1 FROM manifest m"
+        " WHERE m.repository = c.repository AND m.digest = c.digest) ORDER BY r.seq, c.name";
   News *news = user_data;
   news->rows = rp_txn_query (txn, error, sql, "i", news->after);
   return news->rows != NULL && find_newest (txn, &news->seq, error);
@@ -145,6 +146,18 @@ rp_protection_prepare (gpointer user_data, GError **error)
   if (ok)
     protection->seq = news.seq;
   return ok;
+}
+
+void
+rp_protection_forget (gpointer user_data)
+{
+  RpEngine *engine = user_data;
+  RpProtection *protection = engine->protection;
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&protection->lock);
+  g_hash_table_remove_all (protection->walked);
+  g_hash_table_remove_all (protection->needed);
+  g_ptr_array_set_size (protection->holders, 0);
+  protection->seq = -1;
 }
 
 /* ---- answering ---- */

@@ -329,3 +329,41 @@ rp_lifecycle_evaluate (const RpLifecycle *policy, const GPtrArray *images, gint6
   take_referrers (&all, policy);
   return fates;
 }
+
+/* ---- the outlook ---- */
+
+static gint64
+count_newer (Evaluation *all, const RpLifecycleRule *rule, guint index)
+{
+  gint64 newer = 0;
+
+  for (guint i = 0; i < all->images->len; i++)
+    if (i != index && is_selected (rule, image_at (all, i)) && !follows (all, i)
+        && newest_first (&i, &index, all) < 0)
+      newer++;
+  return newer;
+}
+
+RpOutlook
+rp_lifecycle_foresee (const RpLifecycle *policy, const GPtrArray *images, guint index)
+{
+  g_autoptr (GHashTable) by_digest = g_hash_table_new (g_str_hash, g_str_equal);
+  Evaluation all = { images, by_digest, NULL, NULL, 0 };
+  const RpImage *image = image_at (&all, index);
+
+  for (guint i = 0; i < images->len; i++)
+    g_hash_table_insert (by_digest, image_at (&all, i)->digest, GINT_TO_POINTER (i + 1));
+  for (guint r = 0; r < policy->rules->len && !follows (&all, index); r++)
+    {
+      const RpLifecycleRule *rule = policy->rules->pdata[r];
+
+      if (!is_selected (rule, image))
+        continue;
+      if (rule->transitions)
+        break;
+      if (rule->count == RP_COUNT_MORE_THAN)
+        return (RpOutlook){ rule, 0, MAX (1, rule->number - count_newer (&all, rule, index)) };
+      return (RpOutlook){ rule, image->pushed_us + rule->number * RP_DAY_US, 0 };
+    }
+  return (RpOutlook){ NULL, 0, 0 };
+}

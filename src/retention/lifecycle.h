@@ -107,5 +107,14 @@ typedef struct {
   gint via; /* index of the image that lists it (RP_FATE_NEEDED), or of the subject that it goes with; -1 */
 } RpFate;
 
+/* When an image goes that stays today: by `rule` at `at_us`, or with the `pushes`-th push from now on of
+ * another that the rule selects. `rule` NULL: no rule will ever let it go. */
+typedef struct {
+  const RpLifecycleRule *rule;
+  gint64 at_us;  /* 0: it is no matter of time */
+  gint64 pushes; /* 0: it is no matter of pushes */
+} RpOutlook;
+RpOutlook rp_lifecycle_foresee (const RpLifecycle *policy, const GPtrArray *images, guint index);
+
 /* RpFate in the order of `images` (RpImage). Borrows from both. */
 GArray *rp_lifecycle_evaluate (const RpLifecycle *policy, const GPtrArray *images, gint64 now_us);

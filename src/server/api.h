@@ -60,6 +60,16 @@ gboolean rp_api_account_password (RpRequest *request, GError **error);
 gboolean rp_api_tokens (RpRequest *request, GError **error);
 gboolean rp_api_token_issue (RpRequest *request, GError **error);
 gboolean rp_api_token_revoke (RpRequest *request, GError **error);
+/* api_retention.c */
+gboolean rp_api_holds (RpRequest *request, GError **error);
+gboolean rp_api_hold_place (RpRequest *request, GError **error);
+gboolean rp_api_hold_end (RpRequest *request, GError **error);
+gboolean rp_api_lifecycles (RpRequest *request, GError **error);
+gboolean rp_api_lifecycle_set (RpRequest *request, GError **error);
+gboolean rp_api_lifecycle_drop (RpRequest *request, GError **error);
+gboolean rp_api_retention_preview (RpRequest *request, GError **error);
+gboolean rp_api_retention_run (RpRequest *request, GError **error);
+gboolean rp_api_retention_why (RpRequest *request, GError **error);
 /* api_ledger.c */
 gboolean rp_api_ledger (RpRequest *request, GError **error);
 gboolean rp_api_ledger_verify (RpRequest *request, GError **error);

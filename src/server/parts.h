@@ -8,6 +8,7 @@
 #include "server/metrics.h"
 #include "server/router.h"
 #include "server/server.h"
+#include "server/sweeper.h"
 #include "server/tls.h"
 #include "server/waiters.h"
 #include "server/workers.h"
@@ -28,6 +29,7 @@ struct RpServer {
   gint64 ledger_seq; /* atomic: highest durable sequence */
   gint stopping;     /* atomic: answers now say `Connection: close` and long polls end */
 
+  RpSweeper *sweeper;
   GThread *ticker;
   RpJanitor janitor; /* the ticker's own */
   GMutex tick_lock;

@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "registry/registry.h"
 #include "release/engine.h"
+#include "retention/retention.h"
 
 typedef struct RpServer RpServer;
 typedef struct RpRequest RpRequest;
@@ -21,6 +22,7 @@ typedef struct {
   RpRegistry *registry;
   RpEngine *engine;
   RpAccess *access;
+  RpRetention *retention;
 } RpServices;
 
 const RpServices *rp_request_services (const RpRequest *request);

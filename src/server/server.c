@@ -11,7 +11,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "server/listen.h"
-#include "release/protection.h"
 #include "server/parts.h"
 #include "server/settings.h"
 
@@ -21,7 +20,8 @@
 #define DATA_MODE 0700
 
 static const RpProjector *const projectors[]
-    = { &rp_registry_projector, &rp_access_projector, &rp_release_projector, NULL };
+    = { &rp_registry_projector, &rp_access_projector, &rp_release_projector,
+        &rp_retention_projector, NULL };
 static const RpRoute *const tables[]
     = { rp_system_routes, rp_registry_routes, rp_api_routes, NULL };
 
@@ -112,11 +112,11 @@ read_head (RpServer *server, GError **error)
   return TRUE;
 }
 
-/* The registry knows nothing of releases; what they need it must not delete all the same. */
+/* The registry knows nothing of releases and holds; what they need it must not delete all the same. */
 static void
 guard_releases (const RpServices *services)
 {
-  const RpRegistryGuard guard = { rp_protection_prepare, rp_protection_check, services->engine };
+  const RpRegistryGuard guard = rp_retention_guard (services->retention);
 
   rp_registry_set_guard (services->registry, &guard);
 }
@@ -138,6 +138,7 @@ open_domain (RpServer *server, const RpServerOptions *options, GError **error)
     return FALSE;
   services->registry = rp_registry_new (services->store, services->ledger);
   services->engine = rp_engine_new (services->registry, services->ledger);
+  services->retention = rp_retention_new (services->engine, services->registry);
   guard_releases (services);
   services->access = rp_access_open (services->ledger, options->anonymous_pull, error);
   return services->access != NULL;
@@ -198,6 +199,7 @@ start_serving (RpServer *server, const RpServerOptions *options, GError **error)
   if (!rp_http_start (server, g_steal_fd (&listener.fd), threads, error))
     return FALSE;
   server->ticker = g_thread_new ("ticker", ticker_thread, server);
+  server->sweeper = rp_sweeper_start (server->services.retention, options->retention_every_ms);
   return TRUE;
 }
 
@@ -279,6 +281,7 @@ rp_server_close (RpServer *server)
 {
   if (server == NULL)
     return;
+  rp_sweeper_stop (server->sweeper);
   stop_ticker (server);
   if (server->http != NULL)
     stop_serving (server);
@@ -292,6 +295,7 @@ rp_server_close (RpServer *server)
   rp_metrics_free (server->metrics);
   rp_router_free (server->router);
   rp_access_close (server->services.access);
+  rp_retention_free (server->services.retention);
   rp_engine_free (server->services.engine);
   rp_registry_free (server->services.registry);
   rp_ledger_close (server->services.ledger);

@@ -19,6 +19,7 @@ typedef struct {
   gboolean allow_anonymous; /* needed to listen beyond loopback while there is no account */
   gboolean anonymous_pull;  /* with accounts too, anybody may pull */
   gint64 upload_expiry_ms;  /* uploads idle for longer are deleted */
+  gint64 retention_every_ms; /* lifecycle policies are applied so often */
   gboolean verbose;
   guint threads;            /* event loops; 0: one a core */
   guint workers;            /* threads for what writes or takes long; 0: a sensible number */

@@ -5,9 +5,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "server/janitor.h"
+#include "server/sweeper.h"
 
 #define FILE_LIMIT_BYTES (1024 * 1024)
 #define DEFAULT_DATA "repoint-data"
+#define RETENTION_EVERY_MIN_MS 1000
+#define RETENTION_EVERY_MAX_MS (365 * 86400 * G_GINT64_CONSTANT (1000))
 #define UPLOAD_EXPIRY_MIN_MS 1000
 #define UPLOAD_EXPIRY_MAX_MS (365 * 86400 * G_GINT64_CONSTANT (1000))
 
@@ -26,6 +29,8 @@ const RpSetting rp_settings[] = {
   { "tls_key",         RP_SETTING_PATH,     AT (tls_key),          RESTART },
   { "upload_expiry",   RP_SETTING_DURATION, AT (upload_expiry_ms), RELOAD,
     UPLOAD_EXPIRY_MIN_MS, UPLOAD_EXPIRY_MAX_MS },
+  { "retention_every", RP_SETTING_DURATION, AT (retention_every_ms), RESTART,
+    RETENTION_EVERY_MIN_MS, RETENTION_EVERY_MAX_MS },
   { "verbose",         RP_SETTING_TRUTH,    AT (verbose),          RELOAD },
   { NULL }
 };
@@ -61,6 +66,7 @@ rp_settings_init (RpServerOptions *options)
     .data_dir = g_strdup (DEFAULT_DATA),
     .listen = g_strdup (RP_SERVER_LISTEN_DEFAULT),
     .upload_expiry_ms = RP_UPLOAD_EXPIRY_MS_DEFAULT,
+    .retention_every_ms = RP_RETENTION_EVERY_MS_DEFAULT,
   };
 }
 

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "oci/reference.h"
 #include "server/parts.h"
@@ -63,6 +64,9 @@ rp_v2_manifest_get (RpRequest *request, GError **error)
       || !find_manifest (request, seq, repository, reference, &info, &bytes, error))
     return FALSE;
   rp_v2_digest_header (request, "Docker-Content-Digest", &info.digest);
+  if (!request->is_head)
+    rp_pulls_note (rp_request_services (request)->retention, repository, &info.digest,
+                   rp_clock_now_us ());
   if (rp_v2_not_modified (request, &info.digest, is_digest))
     {
       rp_respond_empty (request, 304);

@@ -772,7 +772,7 @@ what_a_guard_needs_is_not_deleted (void **state)
   json_t *detail = NULL;
 
   rp_registry_set_guard (fixture->registry,
-                         &(RpRegistryGuard){ guard_prepare, guard_check, &guard });
+                         &(RpRegistryGuard){ guard_prepare, guard_check, NULL, NULL, &guard });
   assert_false (rp_registry_manifest_delete (fixture->registry, REPO, &guard.needed, ACTOR, &detail,
                                              &error));
   assert_int_equal (error->code, RP_ERROR_PROTECTED);
