@@ -10,6 +10,7 @@ typedef struct
   char *app;
   gint64 release;
   char *component;
+  gboolean attached; /* the release names what this refers to, not the thing itself */
 } Holder;
 
 static void
@@ -28,6 +29,7 @@ struct RpProtection
   GHashTable *walked;  /* under lock: RpDigest of manifests, borrowed from needed: theirs are there */
   GPtrArray *holders;  /* under lock */
   gint64 seq;          /* under lock: of the last release that is in `needed` */
+  gint64 referrer_seq; /* under lock: of the last manifest with a subject that was looked at */
 };
 
 RpProtection *
@@ -57,7 +59,9 @@ typedef struct
 {
   gint64 after;
   RpRows *rows;
+  RpRows *referrers; /* of all manifests with a subject, the oldest first */
   gint64 seq; /* of the newest release in the same snapshot */
+  gint64 referrer_seq;
 } News;
 
 /* 0: there is none. */
@@ -65,6 +69,17 @@ static gboolean
 find_newest (RpTxn *txn, gint64 *out_seq, GError **error)
 {
   g_autoptr (RpRows) rows = rp_txn_query (txn, error, "SELECT MAX(seq) FROM app_release", "");
+  if (rows == NULL)
+    return FALSE;
+  *out_seq = rp_rows_int (rows, 0, 0);
+  return TRUE;
+}
+
+static gboolean
+find_newest_referrer (RpTxn *txn, gint64 *out_seq, GError **error)
+{
+  g_autoptr (RpRows) rows
+      = rp_txn_query (txn, error, "SELECT MAX(seq) FROM manifest WHERE subject IS NOT NULL", "");
   if (rows == NULL)
     return FALSE;
   *out_seq = rp_rows_int (rows, 0, 0);
@@ -80,29 +95,45 @@ list_new (RpTxn *txn, gpointer user_data, GError **error)
         " WHERE r.seq > $1 AND EXISTS (SELECT 1 FROM manifest m"
         " WHERE m.repository = c.repository AND m.digest = c.digest) ORDER BY r.seq, c.name";
   News *news = user_data;
+  static const char referrers[] = "SELECT repository, digest, subject FROM manifest"
+                                  " WHERE subject IS NOT NULL ORDER BY seq";
   news->rows = rp_txn_query (txn, error, sql, "i", news->after);
-  return news->rows != NULL && find_newest (txn, &news->seq, error);
+  news->referrers = rp_txn_query (txn, error, referrers, "");
+  return news->rows != NULL && news->referrers != NULL && find_newest (txn, &news->seq, error)
+         && find_newest_referrer (txn, &news->referrer_seq, error);
+}
+
+static Holder *
+add_holder (RpProtection *protection, const char *app, gint64 release, const char *component)
+{
+  Holder *holder = g_new0 (Holder, 1);
+  holder->app = g_strdup (app);
+  holder->release = release;
+  holder->component = g_strdup (component);
+  g_ptr_array_add (protection->holders, holder);
+  return holder;
 }
 
 static void
-add_needed (RpProtection *protection, const RpClosure *closure, const RpRows *rows, gsize row)
+add_needed (RpProtection *protection, const RpDigest *needed, gboolean walked, Holder *holder)
 {
-  Holder *holder = g_new0 (Holder, 1);
-  holder->app = g_strdup (rp_rows_text (rows, row, 1));
-  holder->release = rp_rows_int (rows, row, 2);
-  holder->component = g_strdup (rp_rows_text (rows, row, 3));
-  g_ptr_array_add (protection->holders, holder);
+  gpointer digest = NULL;
+  if (!g_hash_table_lookup_extended (protection->needed, needed, &digest, NULL))
+    {
+      digest = g_memdup2 (needed, sizeof *needed);
+      g_hash_table_insert (protection->needed, digest, holder);
+    }
+  if (walked)
+    g_hash_table_add (protection->walked, digest);
+}
+
+static void
+add_closure (RpProtection *protection, const RpClosure *closure, Holder *holder)
+{
   for (guint i = 0; i < closure->items->len; i++)
     {
       const RpClosureItem *item = closure->items->pdata[i];
-      gpointer digest = NULL;
-      if (!g_hash_table_lookup_extended (protection->needed, &item->digest, &digest, NULL))
-        {
-          digest = g_memdup2 (&item->digest, sizeof item->digest);
-          g_hash_table_insert (protection->needed, digest, holder);
-        }
-      if (item->is_manifest)
-        g_hash_table_add (protection->walked, digest);
+      add_needed (protection, &item->digest, item->is_manifest, holder);
     }
 }
 
@@ -121,7 +152,9 @@ learn (RpEngine *engine, const RpRows *rows, gsize row, GError **error)
   closure = rp_registry_closure (engine->registry, repository, &root, &local);
   if (closure != NULL)
     {
-      add_needed (protection, closure, rows, row);
+      add_closure (protection, closure,
+                   add_holder (protection, rp_rows_text (rows, row, 1), rp_rows_int (rows, row, 2),
+                               rp_rows_text (rows, row, 3)));
       return TRUE;
     }
   g_set_error (error, RP_ERROR, RP_ERROR_PROTECTED,
@@ -130,6 +163,44 @@ learn (RpEngine *engine, const RpRows *rows, gsize row, GError **error)
                rp_rows_int (rows, row, 2), rp_rows_text (rows, row, 1),
                rp_rows_text (rows, row, 3), local->message);
   return FALSE;
+}
+
+/* A signature of which something is missing is kept itself; what it names is kept once it can be read. */
+static gboolean
+learn_referrer (RpEngine *engine, const RpRows *rows, gsize row, gboolean *out_learnt, GError **error)
+{
+  RpProtection *protection = engine->protection;
+  g_autoptr (RpClosure) closure = NULL;
+  RpDigest digest, subject;
+  if (!rp_digest_parse (rp_rows_text (rows, row, 1), &digest, error)
+      || !rp_digest_parse (rp_rows_text (rows, row, 2), &subject, error))
+    return FALSE;
+  const Holder *of = g_hash_table_lookup (protection->needed, &subject);
+  if (of == NULL || g_hash_table_contains (protection->walked, &digest))
+    return TRUE;
+  *out_learnt |= !g_hash_table_contains (protection->needed, &digest);
+  Holder *holder = add_holder (protection, of->app, of->release, of->component);
+  holder->attached = TRUE;
+  add_needed (protection, &digest, FALSE, holder);
+  closure = rp_registry_closure (engine->registry, rp_rows_text (rows, row, 0), &digest, NULL);
+  if (closure != NULL)
+    add_closure (protection, closure, holder);
+  return TRUE;
+}
+
+/* Until nothing is new: a referrer may itself be referred to, and be older than what it refers to. */
+static gboolean
+learn_referrers (RpEngine *engine, const RpRows *rows, GError **error)
+{
+  gboolean learnt = TRUE;
+  while (learnt)
+    {
+      learnt = FALSE;
+      for (gsize row = 0; row < rp_rows_count (rows); row++)
+        if (!learn_referrer (engine, rows, row, &learnt, error))
+          return FALSE;
+    }
+  return TRUE;
 }
 
 gboolean
@@ -141,10 +212,15 @@ rp_protection_prepare (gpointer user_data, GError **error)
   News news = { .after = protection->seq };
   gboolean ok = rp_db_read (engine->db, list_new, &news, error);
   g_autoptr (RpRows) rows = news.rows;
+  g_autoptr (RpRows) referrers = news.referrers;
   for (gsize row = 0; ok && row < rp_rows_count (rows); row++)
     ok = learn (engine, rows, row, error);
+  ok = ok && learn_referrers (engine, referrers, error);
   if (ok)
-    protection->seq = news.seq;
+    {
+      protection->seq = news.seq;
+      protection->referrer_seq = news.referrer_seq;
+    }
   return ok;
 }
 
@@ -190,7 +266,8 @@ describe (RpTxn *txn, const Holder *holder, GError **error)
   g_autoptr (GString) text = g_string_new (NULL);
   if (release == NULL)
     return NULL;
-  g_string_printf (text, "release %s of app %s (component %s)", release->version, holder->app,
+  g_string_printf (text, "%srelease %s of app %s (component %s)",
+                   holder->attached ? "what is attached to " : "", release->version, holder->app,
                    holder->component);
   json_t *environments = list_environments (txn, holder, text, error);
   if (environments == NULL)
@@ -208,10 +285,10 @@ static gboolean
 check_locked (RpTxn *txn, const RpProtection *protection, const RpDigest *digest,
               gboolean *out_fresh, json_t **out_holder, GError **error)
 {
-  gint64 newest;
-  if (!find_newest (txn, &newest, error))
+  gint64 newest, newest_referrer;
+  if (!find_newest (txn, &newest, error) || !find_newest_referrer (txn, &newest_referrer, error))
     return FALSE;
-  *out_fresh = newest == protection->seq;
+  *out_fresh = newest == protection->seq && newest_referrer == protection->referrer_seq;
   const Holder *holder = *out_fresh ? g_hash_table_lookup (protection->needed, digest) : NULL;
   if (holder == NULL)
     return TRUE;

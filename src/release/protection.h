@@ -1,7 +1,8 @@
 /* What releases need: every digest of the closure of every release whose artifact is still in its
  * repository, so that a registry can be told not to delete it by hand (promise 4).  Closures never change, so they are learnt
  * once, in memory: the first look reads the manifests of all releases, later ones those of new
- * releases alone.  Thread-safe.  Fits RpRegistryGuard, with the engine as user_data.
+ * releases alone.  What refers to any of that (signatures, SBOMs, attestations, and what refers to those) is
+ * needed as well, with all that it names.  Thread-safe.  Fits RpRegistryGuard, with the engine as user_data.
  */
 #pragma once
 

@@ -187,3 +187,25 @@ def test_nothing_goes_while_it_is_unknown_what_a_release_needs(server, registry,
         assert "release 1 of app shop" in refusal(registry, f"shop/web/{path}", 405, "DENIED")["message"]
     registry.push_manifest("shop/web", released.digest, released.manifest, released.media_type)
     assert status_of(registry, "DELETE", f"shop/web/manifests/{other.digest}") == 202
+
+
+def test_what_is_attached_to_a_release_is_kept_with_it(server, registry, cli):
+    """Signatures of an index's child, what refers to them, and all their bytes; what came before or after the release."""
+    cli("apply", "-f", "-", input=APP).ok()
+    child, lone = image("child"), image("lone")
+    index = oci.make_index([child])
+    early = oci.make_artifact([b"signature"], subject=child)
+    oci.push(server, "shop/web", "1.0", index)
+    oci.push(server, "shop/web", None, early)
+    cli("release", "create", "shop", "--version", "1.0", "--component", "web=1.0", "--commit", "a" * 40).ok()
+    late = oci.make_artifact([b"of the signature"], subject=early)
+    other = oci.make_artifact([b"of nothing that is released"], subject=lone)
+    for artifact in late, lone, other:
+        oci.push(server, "shop/web", None, artifact)
+    for kept in early, late:
+        for path in [f"manifests/{kept.digest}", *(f"blobs/{digest}" for digest in kept.blobs)]:
+            error = refusal(registry, f"shop/web/{path}", 405, "DENIED")
+            assert "attached to release 1.0 of app shop (component web)" in error["message"], error
+            assert status_of(registry, "HEAD", f"shop/web/{path}") == 200
+    for gone in other, lone:
+        assert status_of(registry, "DELETE", f"shop/web/manifests/{gone.digest}") == 202
