@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shop import APPLY
 from support import oci, podman
 from support.daemons import Buildkitd, Containerd, Dockerd
 from support.repoint import free_port, wait_for
@@ -162,3 +163,81 @@ def test_containerd_is_refused_without_a_secret(guarded, tmp_path):
 
 
 # ---- BuildKit ----
+
+@pytest.fixture
+def git_daemon(tmp_path):
+    """A repository with a Dockerfile, served on loopback: (its URL, its commit)."""
+    served, work, port = tmp_path / "git", tmp_path / "work", free_port()
+    work.mkdir()
+    shutil.copy("/bin/busybox", work / "busybox")
+    (work / "Dockerfile").write_text("FROM scratch\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"touch\", \"/built\"]\n")
+
+    def git(*args):
+        return subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-C", work, *args], check=True,
+                              capture_output=True, text=True).stdout.strip()
+    git("init", "-q", "-b", "main")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    subprocess.run(["git", "clone", "-q", "--bare", work, served / "shop.git"], check=True)
+    log = open(tmp_path / "git-daemon.log.txt", "wb")
+    daemon = subprocess.Popen(["git", "daemon", "--export-all", f"--base-path={served}", "--listen=127.0.0.1",
+                               f"--port={port}", "--reuseaddr"], stdout=log, stderr=log, start_new_session=True)
+    url = f"git://127.0.0.1:{port}/shop.git"
+    try:
+        wait_for(lambda: subprocess.run(["git", "ls-remote", url], capture_output=True).returncode == 0, what="git daemon")
+        yield url, git("rev-parse", "HEAD")
+    finally:
+        os.killpg(daemon.pid, 15)
+        daemon.wait()
+        log.close()
+
+
+def build(engine, source, name, *more):
+    """Builds and pushes with provenance; the digest of what was pushed."""
+    output = engine.run.home / "built.json"
+    engine.run("build", "--progress", "plain", "--frontend", "dockerfile.v0", *source,
+               "--opt", "attest:provenance=mode=max,version=v1", "--metadata-file", output,
+               "--output", f"type=image,name={name},push=true,oci-mediatypes=true", *more, timeout=300)
+    return json.loads(output.read_text())["containerimage.digest"]
+
+
+def test_buildkit_pushes_with_provenance_that_a_release_reads(server, cli, git_daemon, tmp_path):
+    url, commit = git_daemon
+    name = f"{server.address}/shop/web"
+    cli("apply", "-f", "-", input=APPLY.format(window=3, trial="10s", on_failure="stop")).ok()
+    with Buildkitd(tmp_path, server.address) as engine:
+        digest = build(engine, ("--opt", f"context={url}#main"), f"{name}:1.0")
+    with oci.Registry(server.url) as registry:
+        index = json.loads(registry.get_manifest("shop/web", digest))
+    assert [entry.get("annotations", {}).get("vnd.docker.reference.type") for entry in index["manifests"]] == [
+        None, "attestation-manifest"]
+    cli("release", "create", "shop", "--component", "web=1.0").ok()
+    release = server.api("GET", f"/apps/shop/releases/{commit[:7]}")
+    assert release["source"]["commit"] == commit
+    assert release["source"]["repository"].startswith(url)
+    commits = {one["source"]: one["value"] for one in release["provenance"] if one["field"] == "commit"}
+    assert commits["slsa-v1/configSource"] == commit
+
+
+def test_buildkit_builds_upon_and_caches_in_it(place, tmp_path):
+    """With a pull secret: the base image, the image and the cache all go by it."""
+    base = oci.make_image([{"bin/busybox": (Path("/bin/busybox").read_bytes(), 0o755)}], cmd=["/bin/busybox", "true"])
+    with place.registry() as registry:
+        registry.push("shop/base", "1.0", base)
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(f"FROM {place.address}/shop/base:1.0\nCOPY Dockerfile /Dockerfile\n")
+    source = ("--local", f"context={context}", "--local", f"dockerfile={context}")
+    cache = f"type=registry,ref={place.address}/shop/cache"
+    with Buildkitd(tmp_path, place.address) as engine:
+        if place.token:
+            engine.run.secret(place.address, "ci", place.token)
+        build(engine, source, f"{place.address}/shop/web:1.0", "--export-cache", f"{cache}:one,mode=max,image-manifest=true")
+        engine.run("prune", "--all")
+        said = engine.run("build", "--progress", "plain", "--frontend", "dockerfile.v0", *source,
+                          "--import-cache", f"{cache}:one", timeout=300).stderr
+        assert "CACHED" in said
+    with place.registry() as registry:
+        index = json.loads(registry.get_manifest("shop/web", "1.0"))
+        manifest = json.loads(registry.get_manifest("shop/web", index["manifests"][0]["digest"]))
+    assert manifest["layers"][0]["digest"] == base.layer_digests[0]
