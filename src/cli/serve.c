@@ -39,6 +39,9 @@ const GOptionEntry rp_serve_options[] = {
   { "upload-expiry", VALUE,
     "Delete uploads to which nothing was added for so long (default 24h)", "DURATION" },
   { "retention-every", VALUE, "Apply lifecycle policies so often (default 1h)", "DURATION" },
+  { "log-format", VALUE, "How log and access log look: text, json or logfmt (default text)", "FORMAT" },
+  { "access-log", VALUE, "One line a request, to a file, - for standard output, or off (default)",
+    "FILE" },
   { "verbose", 'v', SWITCH, "Log what is usually not worth it", NULL },
   G_OPTION_ENTRY_NULL
 };

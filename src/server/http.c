@@ -253,12 +253,19 @@ send_headers (const RpRequest *request)
 static void
 keep_answer (RpRequest *request)
 {
-  if (request->keep_seq == 0 || request->status != 200 || request->is_head || !request->open
+  if (request->keep_seq == 0 || request->request_id != NULL || request->status != 200 || request->is_head || !request->open
       || g_atomic_int_get (&request->server->stopping)
       || g_bytes_get_size (request->body) > 0)
     return;
   rp_ready_keep (request->target, request->keep_seq, g_steal_pointer (&request->response),
                  request->match.index, request->sent_bytes);
+}
+
+static gboolean
+wants_request_id (const RpRequest *request)
+{
+  return request->status >= 400 || rp_access_log_is_on (request->server->access_log)
+         || rp_request_header (request, "X-Request-Id") != NULL;
 }
 
 static enum MHD_Result
@@ -270,6 +277,8 @@ send_answer (RpRequest *request)
     rp_respond_header (request, "Docker-Distribution-Api-Version", "registry/2.0");
   if (g_atomic_int_get (&request->server->stopping))
     rp_respond_header (request, "Connection", "close");
+  if (wants_request_id (request))
+    rp_respond_header (request, "X-Request-Id", rp_request_id (request));
   send_headers (request);
   result = MHD_queue_response (request->connection, (unsigned int) request->status,
                                request->response);
@@ -517,12 +526,21 @@ ready_of (gpointer state)
   return ready_bits (state) != 0 ? (RpReady *) ((guintptr) state & ~(guintptr) READY_BITS) : NULL;
 }
 
+/* Does this one need a line or a name of its own? */
+static gboolean
+is_noted (const RpServer *server, struct MHD_Connection *connection)
+{
+  return rp_access_log_is_on (server->access_log)
+         || MHD_lookup_connection_value (connection, MHD_HEADER_KIND, "X-Request-Id") != NULL;
+}
+
 static gboolean
 may_send_ready (RpServer *server, const RpReady *ready, struct MHD_Connection *connection,
                 const char *method)
 {
   return (strcmp (method, "GET") == 0 || strcmp (method, "HEAD") == 0)
          && ready->seq == rp_server_ledger_seq (server)
+         && !is_noted (server, connection)
          && rp_access_is_open (server->services.access) && !g_atomic_int_get (&server->stopping)
          && rp_ready_fits (connection);
 }
@@ -604,6 +622,30 @@ on_target (void *cls, const char *target, struct MHD_Connection *connection)
 }
 
 static void
+log_access (RpRequest *request, gboolean whole)
+{
+  const char *agent = rp_request_header (request, "User-Agent");
+  g_autofree char *client = rp_request_peer (request, FALSE);
+  const RpIdentity *identity = request->identity;
+  const RpAccessEntry entry = {
+    .method = request->method,
+    .path = request->path,
+    .client = client,
+    .account = identity != NULL && identity->account != NULL ? identity->account : "",
+    .request_id = rp_request_id (request),
+    .agent = agent != NULL ? agent : "",
+    .status = request->status,
+    .cut = !whole,
+    .received_bytes = request->received_bytes,
+    .sent_bytes = request->sent_bytes,
+    .at_us = rp_clock_now_us (),
+    .duration_us = rp_clock_monotonic_us () - request->started_us,
+  };
+
+  rp_access_log_add (request->server->access_log, &entry);
+}
+
+static void
 complete_request (RpHttp *http, RpRequest *request, enum MHD_RequestTerminationCode code)
 {
   if (request->phase != RP_PHASE_NEW)
@@ -617,6 +659,8 @@ complete_request (RpHttp *http, RpRequest *request, enum MHD_RequestTerminationC
                     request->received_bytes, request->sent_bytes,
                     rp_clock_monotonic_us () - request->started_us,
                     code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut off");
+      if (rp_access_log_is_on (http->server->access_log))
+        log_access (request, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     }
   if (request->match.route != NULL && (request->match.route->flags & RP_ROUTE_STREAM))
     note_receiving (request, FALSE);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/file.h"
+#include "server/access_log.h"
 #include "server/http.h"
 #include "server/janitor.h"
 #include "server/manifest_cache.h"
@@ -19,6 +20,7 @@ struct RpServer {
   RpServices services;
   RpRouter *router;
   RpMetrics *metrics;
+  RpAccessLog *access_log;
   RpManifestCache *manifests;
   RpWorkers *writers; /* what writes: short, and better together (group commit) */
   RpWorkers *slow;    /* what hashes or waits: must not keep writers waiting */

@@ -10,6 +10,7 @@
 #include "server/parts.h"
 
 #define ACTOR_MAX 128 /* bytes */
+#define REQUEST_ID_MAX 128 /* bytes */
 #define JSON_LIMIT (1024 * 1024)
 
 RpRequest *
@@ -60,6 +61,7 @@ rp_request_unref (RpRequest *request)
   g_strfreev (request->query);
   rp_identity_free (request->identity);
   g_free (request->actor);
+  g_free (request->request_id);
   g_free (request->target);
   g_free (request->path);
   g_free (request);
@@ -153,6 +155,32 @@ rp_request_claimed_actor (const RpRequest *request)
   return claimed != NULL && actor_is_sane (claimed) ? claimed : NULL;
 }
 
+static gboolean
+request_id_is_sane (const char *id)
+{
+  gsize length = strlen (id);
+
+  return length > 0 && length <= REQUEST_ID_MAX
+         && strspn (id, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._:+/=@-") == length;
+}
+
+const char *
+rp_request_id (RpRequest *request)
+{
+  static gint counter; /* atomic */
+  const char *given;
+
+  if (request->request_id != NULL)
+    return request->request_id;
+  given = rp_request_header (request, "X-Request-Id");
+  if (given != NULL && request_id_is_sane (given))
+    request->request_id = g_strdup (given);
+  else
+    request->request_id = g_strdup_printf ("%012" G_GINT64_MODIFIER "x-%04x", rp_clock_now_us () / 1000,
+                                           (guint) g_atomic_int_add (&counter, 1) & 0xffffU);
+  return request->request_id;
+}
+
 static gint64
 announced_length (const RpRequest *request)
 {
@@ -170,6 +198,7 @@ void
 rp_request_start (RpRequest *request, struct MHD_Connection *connection, const char *method)
 {
   request->connection = connection;
+  g_strlcpy (request->method, method, sizeof request->method);
   request->is_head = strcmp (method, "HEAD") == 0;
   split_target (request);
   request->content_length = announced_length (request);

@@ -42,6 +42,8 @@ struct RpRequest {
   struct MHD_Connection *connection; /* not after `gone` */
   RpPhase phase;
   gboolean is_head;
+  char method[16];
+  char *request_id; /* the client's, or made up; NULL: nobody needs one so far */
   char *target; /* path and query as they came */
   char *path;
   char **query; /* key, value, key, value … decoded; NULL-ended */
@@ -78,6 +80,8 @@ void rp_request_unref (RpRequest *request);
 
 /* The address it came from; `network`: what belongs to one client, which with IPv6 is a /64. g_free(). */
 char *rp_request_peer (const RpRequest *request, gboolean network);
+/* How this request is called in logs and answers: X-Request-Id if it is sane, else made up. Borrowed. */
+const char *rp_request_id (RpRequest *request);
 /* X-Repoint-Actor if it is sane, else NULL. */
 const char *rp_request_claimed_actor (const RpRequest *request);
 

@@ -128,7 +128,8 @@ rp_respond_error (RpRequest *request, const GError *error)
   json_t *json = registry ? registry_envelope (error, message) : api_envelope (error, message);
 
   if (status >= 500)
-    rp_log_error ("http", "%.500s: %d: %s", request->path, status, error->message);
+    rp_log_error ("http", "%.500s: %d: %s (request %s)", request->path, status, error->message,
+                  rp_request_id (request));
   if (registry)
     status = registry_status (error);
   if (status == 503 || (status == 429 && !has_header (request, "Retry-After")))

@@ -214,6 +214,23 @@ write_port_file (const RpServer *server, const char *path, GError **error)
   return rp_file_replace (path, text, strlen (text), 0644, error);
 }
 
+static RpLogFormat
+log_format (const RpServerOptions *options)
+{
+  RpLogFormat format = RP_LOG_TEXT;
+
+  while (strcmp (rp_log_formats[format], options->log_format) != 0)
+    format++;
+  return format;
+}
+
+static gboolean
+open_logs (RpServer *server, const RpServerOptions *options, GError **error)
+{
+  rp_log_set_format (log_format (options));
+  return rp_access_log_open (server->access_log, options->access_log, log_format (options), error);
+}
+
 /* What rp_settings says reloads. */
 static void
 apply_reloadable (RpServer *server, const RpServerOptions *options)
@@ -231,8 +248,9 @@ rp_server_open (const RpServerOptions *options, GError **error)
 
   g_mutex_init (&server->tick_lock);
   g_cond_init (&server->tick_cond);
+  server->access_log = rp_access_log_new ();
   apply_reloadable (server, options);
-  if (!lock_data (server, options->data_dir, error)
+  if (!open_logs (server, options, error) || !lock_data (server, options->data_dir, error)
       || !open_domain (server, options, error) || !start_serving (server, options, error)
       || !write_port_file (server, options->port_file, error))
     return NULL;
@@ -301,6 +319,7 @@ rp_server_close (RpServer *server)
   rp_ledger_close (server->services.ledger);
   rp_db_close (server->db);
   rp_store_close (server->services.store);
+  rp_access_log_free (server->access_log);
   rp_lock_release (server->lock);
   g_mutex_clear (&server->tick_lock);
   g_cond_clear (&server->tick_cond);
@@ -319,6 +338,7 @@ block_signals (sigset_t *out)
   sigaddset (out, SIGTERM);
   sigaddset (out, SIGINT);
   sigaddset (out, SIGHUP);
+  sigaddset (out, SIGUSR1);
   pthread_sigmask (SIG_BLOCK, out, NULL);
   signal (SIGPIPE, SIG_IGN);
 }
@@ -340,6 +360,15 @@ join_keys (GPtrArray *keys)
 }
 
 static void
+reopen_logs (RpServer *server, const RpServerOptions *options)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!open_logs (server, options, &error))
+    rp_log_error ("server", "the access log stays where it was: %s", error->message);
+}
+
+static void
 reload (RpServer *server, RpServerOptions *options, RpServerReread reread)
 {
   g_autoptr (GPtrArray) changed = g_ptr_array_new ();
@@ -353,10 +382,12 @@ reload (RpServer *server, RpServerOptions *options, RpServerReread reread)
       g_auto (GStrv) lines = g_strsplit (error->message, "\n", -1);
       for (char **line = lines; *line != NULL; line++)
         rp_log_error ("server", "SIGHUP: nothing is changed: %s", *line);
+      reopen_logs (server, options);
       return;
     }
   rp_settings_reload (options, &next, changed, fixed);
   apply_reloadable (server, options);
+  reopen_logs (server, options);
   names = join_keys (changed);
   late = join_keys (fixed);
   rp_log_info ("server", "SIGHUP: reloaded; changed: %s", *names != '\0' ? names : "nothing");
@@ -375,10 +406,15 @@ wait_for_end (RpServer *server, const sigset_t *signals, RpServerOptions *option
     {
       if (sigwait (signals, &number) != 0)
         continue;
-      if (number != SIGHUP)
+      if (number == SIGHUP)
+        {
+          reload (server, options, reread);
+          read_again (server);
+        }
+      else if (number == SIGUSR1)
+        reopen_logs (server, options);
+      else
         return number;
-      reload (server, options, reread);
-      read_again (server);
     }
 }
 

@@ -20,6 +20,8 @@ typedef struct {
   gboolean anonymous_pull;  /* with accounts too, anybody may pull */
   gint64 upload_expiry_ms;  /* uploads idle for longer are deleted */
   gint64 retention_every_ms; /* lifecycle policies are applied so often */
+  char *log_format;         /* of rp_log_formats */
+  char *access_log;         /* a file, `-` or `off` */
   gboolean verbose;
   guint threads;            /* event loops; 0: one a core */
   guint workers;            /* threads for what writes or takes long; 0: a sensible number */

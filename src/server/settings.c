@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log_line.h"
 #include "server/janitor.h"
 #include "server/sweeper.h"
 
@@ -31,6 +32,8 @@ const RpSetting rp_settings[] = {
     UPLOAD_EXPIRY_MIN_MS, UPLOAD_EXPIRY_MAX_MS },
   { "retention_every", RP_SETTING_DURATION, AT (retention_every_ms), RESTART,
     RETENTION_EVERY_MIN_MS, RETENTION_EVERY_MAX_MS },
+  { "log_format",      RP_SETTING_CHOICE,   AT (log_format),       RELOAD, 0, 0, rp_log_formats },
+  { "access_log",      RP_SETTING_OUTPUT,   AT (access_log),       RELOAD },
   { "verbose",         RP_SETTING_TRUTH,    AT (verbose),          RELOAD },
   { NULL }
 };
@@ -50,7 +53,7 @@ rp_setting_find (const char *name)
 static gboolean
 is_text (const RpSetting *setting)
 {
-  return setting->kind == RP_SETTING_TEXT || setting->kind == RP_SETTING_PATH;
+  return setting->kind != RP_SETTING_TRUTH && setting->kind != RP_SETTING_DURATION;
 }
 
 static char **
@@ -65,6 +68,8 @@ rp_settings_init (RpServerOptions *options)
   *options = (RpServerOptions){
     .data_dir = g_strdup (DEFAULT_DATA),
     .listen = g_strdup (RP_SERVER_LISTEN_DEFAULT),
+    .log_format = g_strdup (rp_log_formats[RP_LOG_TEXT]),
+    .access_log = g_strdup ("off"),
     .upload_expiry_ms = RP_UPLOAD_EXPIRY_MS_DEFAULT,
     .retention_every_ms = RP_RETENTION_EVERY_MS_DEFAULT,
   };
@@ -125,8 +130,17 @@ rp_setting_set (const RpSetting *setting, const char *text, RpServerOptions *opt
       return set_truth (text, at, error);
     case RP_SETTING_DURATION:
       return set_duration (setting, text, at, error);
+    case RP_SETTING_CHOICE:
+      if (!g_strv_contains (setting->values, text))
+        {
+          g_autofree char *all = g_strjoinv (", ", (char **) setting->values);
+          g_autofree char *what = g_strconcat ("one of ", all, NULL);
+          return refuse (error, what, text);
+        }
+      break;
     case RP_SETTING_TEXT:
     case RP_SETTING_PATH:
+    case RP_SETTING_OUTPUT:
       break;
     }
   if (*text == '\0')
@@ -146,6 +160,14 @@ take_problem (GPtrArray *problems, GError *error)
 }
 
 static gboolean
+is_path (const RpSetting *setting, const char *text)
+{
+  if (setting->kind == RP_SETTING_OUTPUT && (strcmp (text, "-") == 0 || strcmp (text, "off") == 0))
+    return FALSE;
+  return *text != '\0' && (setting->kind == RP_SETTING_PATH || setting->kind == RP_SETTING_OUTPUT);
+}
+
+static gboolean
 parse_value (const RpYamlNode *root, const RpSetting *setting, const char *base_dir,
              RpServerOptions *options, GError **error)
 {
@@ -161,7 +183,7 @@ parse_value (const RpYamlNode *root, const RpSetting *setting, const char *base_
     return FALSE;
   if (!rp_yaml_opt_string (root, setting->key, &text, error))
     return FALSE;
-  if (setting->kind == RP_SETTING_PATH && *text != '\0')
+  if (is_path (setting, text))
     {
       path = g_canonicalize_filename (text, base_dir);
       text = path;

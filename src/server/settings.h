@@ -9,6 +9,8 @@
 typedef enum {
   RP_SETTING_TEXT,
   RP_SETTING_PATH,     /* in a file: relative to the file's directory */
+  RP_SETTING_OUTPUT,   /* the same, and `-` or `off` */
+  RP_SETTING_CHOICE,   /* text, one of `values` */
   RP_SETTING_TRUTH,    /* gboolean */
   RP_SETTING_DURATION, /* gint64, milliseconds */
 } RpSettingKind;
@@ -19,6 +21,7 @@ typedef struct {
   gsize offset;     /* in RpServerOptions */
   gboolean reloads; /* SIGHUP changes it; else it takes a restart */
   gint64 min, max;  /* of durations */
+  const char *const *values; /* of choices, NULL-ended */
 } RpSetting;
 
 extern const RpSetting rp_settings[];

@@ -50,6 +50,11 @@ rp_settings_probe (const RpServerOptions *options, GPtrArray *problems)
 {
   probe_data (options, problems);
   probe_listen (options, problems);
+  if (g_path_is_absolute (options->access_log))
+    {
+      g_autofree char *directory = g_path_get_dirname (options->access_log);
+      probe_directory ("access_log", directory, problems);
+    }
   if (options->port_file != NULL)
     {
       g_autofree char *directory = g_path_get_dirname (options->port_file);

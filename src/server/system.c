@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "server/parts.h"
 #include "server/request.h"
 
@@ -110,6 +111,12 @@ handle_metrics (RpRequest *request, GError **error)
                count.size_bytes);
   print_gauge (out, "repoint_ledger_seq", "Sequence number of the last ledger event.",
                (guint64) rp_server_ledger_seq (server));
+  g_string_append_printf (out,
+                          "# HELP repoint_log_dropped_total Lines of logs that could not be written.\n"
+                          "# TYPE repoint_log_dropped_total counter\n"
+                          "repoint_log_dropped_total{log=\"access\"} %" G_GUINT64_FORMAT "\n"
+                          "repoint_log_dropped_total{log=\"server\"} %" G_GUINT64_FORMAT "\n",
+                          rp_access_log_dropped (server->access_log), rp_log_dropped ());
   respond_text (request, "text/plain; version=0.0.4; charset=utf-8",
                 g_string_free (g_steal_pointer (&out), FALSE));
   return TRUE;
