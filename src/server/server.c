@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "server/listen.h"
 #include "server/parts.h"
 #include "server/settings.h"
@@ -57,14 +58,18 @@ static gpointer
 ticker_thread (gpointer data)
 {
   RpServer *server = data;
+  gint64 watchdog_us = rp_notify_watchdog_us ();
+  gint64 pause_us = watchdog_us > 0 ? MIN (watchdog_us, G_USEC_PER_SEC) : G_USEC_PER_SEC;
 
   g_mutex_lock (&server->tick_lock);
   while (!server->tick_stop)
     {
-      gint64 next_us = rp_clock_monotonic_us () + G_USEC_PER_SEC;
+      gint64 next_us = rp_clock_monotonic_us () + pause_us;
       gint64 upload_expiry_ms = server->upload_expiry_ms;
       g_mutex_unlock (&server->tick_lock);
       tick (server, upload_expiry_ms);
+      if (watchdog_us > 0)
+        rp_notify ("WATCHDOG=1");
       g_mutex_lock (&server->tick_lock);
       while (!server->tick_stop
              && g_cond_wait_until (&server->tick_cond, &server->tick_lock, next_us))
@@ -408,8 +413,10 @@ wait_for_end (RpServer *server, const sigset_t *signals, RpServerOptions *option
         continue;
       if (number == SIGHUP)
         {
+          rp_notify_reloading ();
           reload (server, options, reread);
           read_again (server);
+          rp_notify ("READY=1\nSTATUS=answers on %s", server->url);
         }
       else if (number == SIGUSR1)
         reopen_logs (server, options);
@@ -431,7 +438,9 @@ rp_server_run (RpServerOptions *options, RpServerReread reread, GError **error)
     return FALSE;
   rp_log_info ("server", "repoint " RP_VERSION " answers on %s, data in %s", server->url,
                options->data_dir);
+  rp_notify ("READY=1\nSTATUS=answers on %s", server->url);
   number = wait_for_end (server, &signals, options, reread);
+  rp_notify ("STOPPING=1\nSTATUS=finishing what runs");
   rp_log_info ("server", "%s: finishing what runs, then stopping", strsignal (number));
   g_clear_pointer (&server, rp_server_close);
   rp_log_info ("server", "stopped");
