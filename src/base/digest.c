@@ -199,6 +199,17 @@ rp_hasher_new (RpDigestAlgorithm algorithm)
   return hasher;
 }
 
+RpHasher *
+rp_hasher_copy (const RpHasher *hasher)
+{
+  RpHasher *copy = g_new0 (RpHasher, 1);
+  copy->algorithm = hasher->algorithm;
+  copy->context = EVP_MD_CTX_new ();
+  must (copy->context != NULL, "EVP_MD_CTX_new");
+  must (EVP_MD_CTX_copy_ex (copy->context, hasher->context), "EVP_MD_CTX_copy_ex");
+  return copy;
+}
+
 void
 rp_hasher_update (RpHasher *hasher, const void *data, gsize size)
 {
@@ -234,11 +245,8 @@ RpDigest
 rp_hasher_peek (const RpHasher *hasher)
 {
   RpDigest digest = { .algorithm = hasher->algorithm };
-  EVP_MD_CTX *copy = EVP_MD_CTX_new ();
-  must (copy != NULL, "EVP_MD_CTX_new");
-  must (EVP_MD_CTX_copy_ex (copy, hasher->context), "EVP_MD_CTX_copy_ex");
-  must (EVP_DigestFinal_ex (copy, digest.bytes, NULL), "EVP_DigestFinal_ex");
-  EVP_MD_CTX_free (copy);
+  g_autoptr (RpHasher) copy = rp_hasher_copy (hasher);
+  must (EVP_DigestFinal_ex (copy->context, digest.bytes, NULL), "EVP_DigestFinal_ex");
   return digest;
 }
 

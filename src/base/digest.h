@@ -37,6 +37,8 @@ gboolean rp_digest_of_fd (RpDigestAlgorithm algorithm, int fd, RpDigest *out, gu
 
 typedef struct RpHasher RpHasher;
 RpHasher *rp_hasher_new (RpDigestAlgorithm algorithm);
+/* One that goes on from the same state. The caller's to free. */
+RpHasher *rp_hasher_copy (const RpHasher *hasher);
 void rp_hasher_update (RpHasher *hasher, const void *data, gsize size);
 /* All of `fd` from its start with pread, the offset untouched. `out_size` may be NULL. */
 gboolean rp_hasher_update_from_fd (RpHasher *hasher, int fd, guint64 *out_size, GError **error)

@@ -32,8 +32,8 @@
 #include "server/ready.h"
 #include "server/request.h"
 
-#define CONNECTION_MEMORY (32 * 1024) /* cleared for each request: more costs small GETs dearly */
-#define CONNECTION_LIMIT 8192
+#define CONNECTION_MEMORY (16 * 1024) /* held by every connection and cleared for each request */
+#define CONNECTION_LIMIT 32768
 #define IDLE_TIMEOUT_S 120 /* longer than the 90 s for which Go clients keep idle connections */
 #define STREAM_BUFFER (512 * 1024)
 #define API_BODY_LIMIT (1024 * 1024)

@@ -21,9 +21,13 @@
 
 enum { UPLOAD_MODE = 0600, BLOB_MODE = 0444, PUBLISH_ATTEMPTS = 10 };
 
+/* The disk begins to write when so much has come in, so that the sync at the end finds little left. */
+enum { WRITE_BACK_BYTES = 4 * 1024 * 1024 };
+
 struct RpStaging {
   int fd;
   char *name;
+  guint64 written_back; /* the disk has been asked to write what lies before this */
   gboolean placed; /* `fd` is, or may be, a blob by now: invariant 4 */
 };
 
@@ -94,8 +98,20 @@ rp_fs_staging_open (RpStore *store, const char *name, gboolean create, guint64 *
   RpStaging *staging = g_new0 (RpStaging, 1);
   staging->fd = fd;
   staging->name = g_strdup (name);
+  staging->written_back = *out_size;
   fd = -1;
   return staging;
+}
+
+/* Only asks, and waits for nothing; what goes wrong is told by the sync. */
+static void
+write_back (RpStaging *staging, guint64 size)
+{
+  if (size < staging->written_back + WRITE_BACK_BYTES)
+    return;
+  (void)!sync_file_range (staging->fd, (off_t)staging->written_back,
+                          (off_t)(size - staging->written_back), SYNC_FILE_RANGE_WRITE);
+  staging->written_back = size;
 }
 
 gboolean
@@ -121,6 +137,7 @@ rp_fs_staging_append (RpStore *store, RpStaging *staging, guint64 offset, const 
         }
       done += (gsize)wrote;
     }
+  write_back (staging, offset + size);
   return TRUE;
 }
 

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "store/hashing.h"
 #include "store/store.h"
 
 /* The bytes of an upload while they come in; each implementation has its own struct. */
@@ -64,6 +65,7 @@ struct RpStore {
   pthread_mutex_t lock;     /* of the two tables */
   GHashTable *open_uploads; /* names, a set */
   GHashTable *kept_hashes;  /* name → hash state of an upload closed in this process; upload.c */
+  RpHashing *hashing;
 };
 
 /* What store.c asks of upload.c: the tables' life, and the claim on a name. */

@@ -11,6 +11,9 @@
  * abandoned upload may be dropped at any time, it is only an optimisation. */
 enum { KEPT_LIMIT = 1024 };
 
+/* Less than this is hashed sooner than handed over. */
+enum { BESIDE_BYTES = 128 * 1024 };
+
 typedef struct {
   RpHasher *hasher;
   guint64 size;
@@ -40,12 +43,14 @@ rp_uploads_init (RpStore *store)
   pthread_mutex_init (&store->lock, NULL);
   store->open_uploads = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   store->kept_hashes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, kept_hash_free);
+  store->hashing = rp_hashing_new ();
 }
 
 void
 rp_uploads_clear (RpStore *store)
 {
   g_assert (g_hash_table_size (store->open_uploads) == 0);
+  rp_hashing_free (store->hashing);
   g_hash_table_unref (store->open_uploads);
   g_hash_table_unref (store->kept_hashes);
   pthread_mutex_destroy (&store->lock);
@@ -197,17 +202,34 @@ rp_upload_size (const RpUpload *upload)
   return upload->size;
 }
 
+/* Writes while another thread hashes. A failed write must not leave its bytes in the hash. */
+static gboolean
+write_and_hash (RpUpload *upload, const void *data, gsize size, GError **error)
+{
+  RpStore *store = upload->store;
+  g_autoptr (RpHasher) next = rp_hasher_copy (upload->hasher);
+  RpHashJob job = { .hasher = next, .data = data, .size = size };
+  gboolean beside = size >= BESIDE_BYTES && rp_hashing_start (store->hashing, &job);
+  gboolean ok = store->ops->staging_append (store, upload->staging, upload->size, data, size,
+                                            error);
+  if (beside)
+    rp_hashing_wait (store->hashing, &job);
+  else if (ok)
+    rp_hasher_update (next, data, size);
+  if (!ok)
+    return FALSE;
+  rp_hasher_free (upload->hasher);
+  upload->hasher = g_steal_pointer (&next);
+  return TRUE;
+}
+
 gboolean
 rp_upload_append (RpUpload *upload, const void *data, gsize size, GError **error)
 {
   if (upload->ended)
     return unknown (upload->id, error);
-  if (size == 0)
-    return TRUE;
-  RpStore *store = upload->store;
-  if (!store->ops->staging_append (store, upload->staging, upload->size, data, size, error))
+  if (size > 0 && !write_and_hash (upload, data, size, error))
     return FALSE;
-  rp_hasher_update (upload->hasher, data, size);
   upload->size += size;
   return TRUE;
 }
