@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "cli/artifact_files.h"
+#include "cli/copy.h"
 #include "cli/remote.h"
 #include "cli/verbs.h"
 #include "oci/platform.h"
@@ -142,56 +143,14 @@ push_run (RpCli *cli, char **args, GError **error)
 
 /* ---- cp ---- */
 
-typedef struct {
-  RpRemote from;
-  RpScratch scratch;
-} Copy;
-
-static void
-copy_clear (Copy *copy)
-{
-  rp_remote_clear (&copy->from);
-  rp_scratch_clear (&copy->scratch);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Copy, copy_clear)
-
-static GBytes *
-load_source (const RpDigest *digest, const char *media_type, gpointer user_data, GError **error)
-{
-  Copy *copy = user_data;
-  return rp_remote_load (digest, media_type, &copy->from, error);
-}
-
-/* Only what the other side lacks is fetched, and verified before any of it is sent on. */
-static int
-open_source (const RpDigest *digest, guint64 size_bytes, gpointer user_data, GError **error)
-{
-  Copy *copy = user_data;
-  if (!rp_oci_client_fetch (copy->from.client, copy->from.repository, digest, size_bytes,
-                            copy->scratch.store, error))
-    return -1;
-  return rp_store_open_blob (copy->scratch.store, digest, NULL, error);
-}
-
 static gboolean
 cp_run (RpCli *cli, char **args, GError **error)
 {
-  g_auto (Copy) copy = { 0 };
+  g_auto (RpCopy) copy = { 0 };
   g_auto (RpRemote) to = { 0 };
-  if (!rp_remote_open (cli, args[0], &copy.from, error) || !rp_remote_open (cli, args[1], &to, error)
-      || !rp_remote_resolve (&copy.from, error)
+  if (!rp_remote_open (cli, args[1], &to, error) || !rp_copy_open (cli, args[0], &copy, error)
       || !check_expected (&to, &copy.from.digest, error)
-      || !rp_scratch_open (&copy.scratch, NULL, error))
-    return FALSE;
-  gboolean same = g_str_equal (copy.from.registry, to.registry);
-  const RpPush push = { .client = to.client,
-                        .repository = to.repository,
-                        .tag = to.tag,
-                        .mount_from = same ? copy.from.repository : NULL,
-                        .load = load_source,
-                        .open = open_source,
-                        .user_data = &copy };
-  if (!rp_oci_push (&push, &copy.from.digest, error))
+      || !rp_copy_run (&copy, &to, &copy.from.digest, to.tag, error))
     return FALSE;
   g_autofree char *name = rp_remote_name (&to);
   report (cli, "copied", name, &copy.from.digest);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/humane.h"
+#include "cli/keeping.h"
 #include "cli/table.h"
 
 RpReleaseOptions rp_release_options;
@@ -111,7 +112,7 @@ rp_release_post (RpCli *cli, const char *app, json_t *components, gboolean *out_
                  GError **error)
 {
   RpApi *api = rp_cli_api (cli, error);
-  if (api == NULL)
+  if (api == NULL || !rp_keeping_components (cli, app, components, error))
     return NULL;
   g_autoptr (json_t) body = json_object ();
   json_t *source = json_object ();

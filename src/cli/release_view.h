@@ -25,7 +25,7 @@ extern RpReleaseOptions rp_release_options;
   { "version", 0, 0, G_OPTION_ARG_FILENAME, &rp_release_options.version,                           \
     "Version for people; default: the commit, shortened", "VERSION" },                             \
   { "component", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &rp_release_options.components,                \
-    "What a component is: a tag, a digest or REPOSITORY:TAG; once for each", "NAME=REF" },         \
+    "What a component is: a tag, a digest, REPOSITORY:TAG or HOST/REPOSITORY:TAG; once for each", "NAME=REF" },         \
   { "build", 0, 0, G_OPTION_ARG_FILENAME, &rp_release_options.build, "Build number", "N" },        \
   { "run-url", 0, 0, G_OPTION_ARG_FILENAME, &rp_release_options.run_url,                           \
     "Pipeline run that made it", "URL" },                                                          \
@@ -36,7 +36,8 @@ extern RpReleaseOptions rp_release_options;
  * given twice. */
 json_t *rp_release_components (GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Records a release of `app` out of the options and `components` (NAME → REF); *out_created is
+/* Records a release of `app` out of the options and `components` (NAME → REF), those that another registry has being
+ * kept first (keeping.h), in place; *out_created is
  * FALSE if it had been recorded before. */
 json_t *rp_release_post (RpCli *cli, const char *app, json_t *components, gboolean *out_created,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -31,6 +31,8 @@ RP_DECLARE_GROUP (rollout);
 RP_DECLARE_VERB (plan);
 RP_DECLARE_VERB (ready);
 RP_DECLARE_VERB (trace);
+RP_DECLARE_VERB (keep);
+RP_DECLARE_VERB (kept);
 RP_DECLARE_GROUP (ledger);
 RP_DECLARE_VERB (login);
 RP_DECLARE_VERB (logout);

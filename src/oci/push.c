@@ -238,23 +238,85 @@ check_answer (const RpHttpResponse *response, const char *url, const char *diges
 }
 
 static gboolean
+put_manifest (Job *job, GBytes *bytes, const char *media_type, const RpDigest *digest,
+              const char *reference, GError **error)
+{
+  const RpPush *push = job->push;
+  char text[RP_DIGEST_STRING_SIZE];
+  g_autoptr (RpManifest) manifest = rp_manifest_parse (
+      g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), media_type, error);
+  if (!manifest)
+    return FALSE;
+  (void) rp_digest_format (digest, text);
+  g_autofree char *url = g_strdup_printf ("%s/v2/%s/manifests/%s", push->client->base_url,
+                                          push->repository, reference ? reference : text);
+  g_autoptr (RpHttpResponse) response
+      = send_small (job, "PUT", url, manifest->media_type, bytes, error);
+  return response && check_answer (response, url, text, error);
+}
+
+static gboolean
 push_manifest (Job *job, const RpClosureItem *item, const char *tag, GError **error)
 {
   const RpPush *push = job->push;
-  char digest[RP_DIGEST_STRING_SIZE];
-  (void) rp_digest_format (&item->digest, digest);
   g_autoptr (GBytes) bytes = push->load (&item->digest, item->media_type, push->user_data, error);
-  if (!bytes)
+  return bytes && put_manifest (job, bytes, item->media_type, &item->digest, tag, error);
+}
+
+gboolean
+rp_oci_push_manifest (RpOciClient *client, const char *repository, const char *reference,
+                      GBytes *bytes, const RpDigest *digest, GError **error)
+{
+  const RpPush push = { .client = client, .repository = repository };
+  Job job = { &push, rp_oci_client_retry (client, NULL) };
+  return put_manifest (&job, bytes, NULL, digest, reference, error);
+}
+
+/* ---- all blobs, several at once ---- */
+
+typedef struct {
+  const RpPush *push;
+  GMutex lock;
+  GError *failure; /* under lock: the first one; what is not begun then never is */
+} Crew;
+
+static void
+push_one (gpointer data, gpointer user_data)
+{
+  Crew *crew = user_data;
+  g_autoptr (GError) failure = NULL;
+  Job job = { crew->push, rp_oci_client_retry (crew->push->client, NULL) };
+  g_mutex_lock (&crew->lock);
+  gboolean failed = crew->failure != NULL;
+  g_mutex_unlock (&crew->lock);
+  if (failed || push_blob (&job, data, &failure))
+    return;
+  g_mutex_lock (&crew->lock);
+  if (!crew->failure)
+    crew->failure = g_steal_pointer (&failure);
+  g_mutex_unlock (&crew->lock);
+}
+
+static gboolean
+push_blobs (const RpPush *push, const RpClosure *closure, GError **error)
+{
+  Crew crew = { .push = push };
+  GThreadPool *pool
+      = g_thread_pool_new (push_one, &crew, (gint) MAX (push->parallel, 1), TRUE, error);
+  if (!pool)
     return FALSE;
-  g_autoptr (RpManifest) manifest = rp_manifest_parse (
-      g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), item->media_type, error);
-  if (!manifest)
-    return FALSE;
-  g_autofree char *url = g_strdup_printf ("%s/v2/%s/manifests/%s", push->client->base_url,
-                                          push->repository, tag ? tag : digest);
-  g_autoptr (RpHttpResponse) response
-      = send_small (job, "PUT", url, manifest->media_type, bytes, error);
-  return response && check_answer (response, url, digest, error);
+  g_mutex_init (&crew.lock);
+  for (guint i = 0; i < closure->items->len; i++)
+    {
+      RpClosureItem *item = g_ptr_array_index (closure->items, i);
+      if (!item->is_manifest)
+        g_thread_pool_push (pool, item, NULL); /* has its threads already: cannot fail */
+    }
+  g_thread_pool_free (pool, FALSE, TRUE);
+  g_mutex_clear (&crew.lock);
+  if (crew.failure)
+    g_propagate_error (error, crew.failure);
+  return !crew.failure;
 }
 
 static gboolean
@@ -263,14 +325,13 @@ push_all (Job *job, const RpDigest *root, GError **error)
   const RpPush *push = job->push;
   g_autoptr (RpClosure) closure
       = rp_closure_walk (root, NULL, push->load, push->user_data, error);
-  if (!closure)
+  if (!closure || !push_blobs (push, closure, error))
     return FALSE;
   for (guint i = 0; i < closure->items->len; i++)
     {
       const RpClosureItem *item = g_ptr_array_index (closure->items, i);
       const char *tag = i + 1 == closure->items->len ? push->tag : NULL;
-      if (item->is_manifest ? !push_manifest (job, item, tag, error)
-                            : !push_blob (job, item, error))
+      if (item->is_manifest && !push_manifest (job, item, tag, error))
         return FALSE;
     }
   return TRUE;

@@ -19,6 +19,9 @@ struct RpRegistry
   RpRegistryGuard guard;
 };
 
+/* Of the event artifact.kept; origin.h has the rest. */
+gboolean rp_origin_apply (RpTxn *txn, const RpEvent *event, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Sets *out_size to what is recorded; *out_known is FALSE if the repository has no such blob. */
 gboolean rp_registry_find_blob (RpTxn *txn, const char *repository, const RpDigest *digest,
                                 gboolean *out_known, guint64 *out_size, GError **error)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "registry/internal.h"
 
 /* `verified` is no projection: it holds observations (when a blob was last hashed), which no
  * event tells. It is made here and is not in the list below, so that neither verify nor rebuild
@@ -55,6 +56,17 @@ static const char schema[]
       "  seq INTEGER NOT NULL,"
       "  at_us INTEGER NOT NULL,"
       "  actor TEXT NOT NULL) WITHOUT ROWID;"
+      "CREATE TABLE IF NOT EXISTS origin ("
+      "  repository TEXT NOT NULL,"
+      "  digest TEXT NOT NULL,"
+      "  upstream_registry TEXT NOT NULL,"
+      "  upstream_repository TEXT NOT NULL,"
+      "  upstream_tag TEXT,"
+      "  seq INTEGER NOT NULL,"
+      "  at_us INTEGER NOT NULL,"
+      "  actor TEXT NOT NULL,"
+      "  PRIMARY KEY (repository, digest, upstream_registry, upstream_repository)) WITHOUT ROWID;"
+      "CREATE INDEX IF NOT EXISTS origin_digest ON origin (digest);"
       "CREATE TABLE IF NOT EXISTS damaged ("
       "  digest TEXT PRIMARY KEY,"
       "  found TEXT NOT NULL,"
@@ -66,7 +78,7 @@ static const char schema[]
 
 static const char *const tables[]
     = { "repository", "repo_blob", "manifest",          "tag",
-        "former_tag", "damaged",   "repository_policy", NULL };
+        "former_tag", "damaged",   "repository_policy", "origin", NULL };
 
 /* What nearly every event of a registry names: a repository and something in it. */
 static gboolean
@@ -264,6 +276,7 @@ static const struct {
   const char *kind;
   gboolean (*apply) (RpTxn *txn, const RpEvent *event, GError **error);
 } kinds[] = {
+  { "artifact.kept", rp_origin_apply },
   { "blob.added", blob_added },
   { "blob.damaged", blob_damaged },
   { "blob.deleted", blob_deleted },

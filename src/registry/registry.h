@@ -8,6 +8,7 @@
  *   manifest.added {repository, digest, size, …}     tag.moved {repository, tag, digest, from}
  *   blob.deleted {repository, digest}                tag.deleted {repository, tag, digest}
  *   manifest.deleted {repository, digest, tags, rule?}   blob.damaged {digest, found}
+ *   artifact.kept (origin.h)
  * All functions are thread-safe and block.  `actor` is who is recorded.
  */
 #pragma once

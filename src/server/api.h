@@ -40,6 +40,9 @@ gboolean rp_api_trace (RpRequest *request, GError **error);
 gboolean rp_api_policies (RpRequest *request, GError **error);
 gboolean rp_api_policy_put (RpRequest *request, GError **error);
 gboolean rp_api_policy_delete (RpRequest *request, GError **error);
+/* api_origins.c */
+gboolean rp_api_origins (RpRequest *request, GError **error);
+gboolean rp_api_origin_record (RpRequest *request, GError **error);
 /* api_revisions.c */
 gboolean rp_api_plan (RpRequest *request, GError **error);
 gboolean rp_api_revision_create (RpRequest *request, GError **error);

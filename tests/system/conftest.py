@@ -1,15 +1,30 @@
 """Fixtures of the system tests alone."""
 
+import shutil
+
 import pytest
 
 from guarded import Guarded
-from support import clients, oci
+from support import clients, oci, upstream
 
 
 @pytest.fixture
 def guarded(start_server, cli, tmp_path):
     """A server with accounts, and what one does with it."""
     return Guarded(start_server, cli, tmp_path)
+
+
+@pytest.fixture
+def docker_registry(tmp_path, started):
+    """docker_registry(login=None) → a running docker-registry."""
+    if not shutil.which("docker-registry"):
+        pytest.skip("docker-registry is not installed")
+
+    def make(login=None, name="upstream"):
+        registry = upstream.DockerRegistry(tmp_path / name, login)
+        started.append(registry)
+        return registry.start()
+    return make
 
 
 class Place:

@@ -4,25 +4,11 @@ said when that has expired."""
 import base64
 import json
 import os
-import shutil
 
 import pytest
 
 from guarded import PASSWORD
 from support import oci, upstream
-
-
-@pytest.fixture
-def docker_registry(tmp_path, started):
-    """docker_registry(login=None) → a running docker-registry."""
-    if not shutil.which("docker-registry"):
-        pytest.skip("docker-registry is not installed")
-
-    def make(login=None, name="upstream"):
-        registry = upstream.DockerRegistry(tmp_path / name, login)
-        started.append(registry)
-        return registry.start()
-    return make
 
 
 @pytest.fixture
