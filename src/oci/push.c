@@ -222,6 +222,16 @@ push_blob (Job *job, const RpClosureItem *item, GError **error)
   return there || upload (job, item, digest, error);
 }
 
+gboolean
+rp_oci_push_blob (const RpPush *push, const RpDigest *digest, guint64 size_bytes, GError **error)
+{
+  char text[RP_DIGEST_STRING_SIZE];
+  const RpClosureItem item = { .digest = *digest, .size_bytes = size_bytes };
+  Job job = { push, rp_oci_client_retry (push->client, NULL) };
+  return rp_repository_check (push->repository, error)
+         && upload (&job, &item, rp_digest_format (digest, text), error);
+}
+
 /* ---- manifests ---- */
 
 static gboolean

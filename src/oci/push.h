@@ -25,6 +25,10 @@ typedef struct {
 gboolean rp_oci_push (const RpPush *push, const RpDigest *root, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* One blob, also if the registry says that it has it: what it has may be damaged. */
+gboolean rp_oci_push_blob (const RpPush *push, const RpDigest *digest, guint64 size_bytes,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* One manifest whose parts are there, under a tag or as its digest. */
 gboolean rp_oci_push_manifest (RpOciClient *client, const char *repository, const char *reference,
                                GBytes *bytes, const RpDigest *digest,
