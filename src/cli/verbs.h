@@ -35,6 +35,8 @@ RP_DECLARE_VERB (keep);
 RP_DECLARE_VERB (kept);
 RP_DECLARE_VERB (restore);
 RP_DECLARE_VERB (heal);
+RP_DECLARE_VERB (export);
+RP_DECLARE_VERB (import);
 RP_DECLARE_GROUP (ledger);
 RP_DECLARE_VERB (login);
 RP_DECLARE_VERB (logout);
