@@ -541,6 +541,8 @@ move_in_txn (RpTxn *txn, gpointer user_data, GError **error)
       planned.expected_revision = rp_plan_expected_revision (move->plan);
       return set_moved (txn, &planned, decided->environment->current, error);
     }
+  if (!rp_release_check_present (txn, decided->release, error))
+    return FALSE;
   g_autoptr (json_t) key
       = rp_key_to_json (move->scope, request->idempotency_key, request->request_hash);
   if (!rp_revision_append (move->engine, txn, decided, request->kind, request->actor, key, &number,

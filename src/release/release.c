@@ -377,3 +377,26 @@ rp_release_list (RpEngine *engine, const char *app, gint64 limit, gint64 before,
   Query query = { .app = app, .limit = limit, .before = before, .commit = commit };
   return rp_db_read (engine->db, list_in_txn, &query, error) ? query.releases : NULL;
 }
+
+gboolean
+rp_release_check_present (RpTxn *txn, const RpRelease *release, GError **error)
+{
+  for (guint i = 0; i < release->components->len; i++)
+    {
+      const RpReleaseComponent *component = release->components->pdata[i];
+      char text[RP_DIGEST_STRING_SIZE];
+      g_autoptr (RpRows) rows = rp_txn_query (
+          txn, error, "SELECT 1 FROM manifest WHERE repository = $1 AND digest = $2", "ss",
+          component->repository, rp_digest_format (&component->digest, text));
+      if (rows == NULL)
+        return FALSE;
+      if (rp_rows_count (rows) > 0)
+        continue;
+      g_set_error (error, RP_ERROR, RP_ERROR_BLOCKED,
+                   "release %s cannot be pointed at: %s went from %s in the meantime; see `repoint"
+                   " retention why %s`",
+                   release->version, text, component->repository, text);
+      return FALSE;
+    }
+  return TRUE;
+}

@@ -76,6 +76,10 @@ RpRelease *rp_release_create (RpEngine *engine, const RpReleaseRequest *request,
 
 RpRelease *rp_release_load (RpTxn *txn, const char *app, gint64 number,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* In the transaction that points at it: are the manifests of all its components still in their
+ * repositories? RP_ERROR_BLOCKED. */
+gboolean rp_release_check_present (RpTxn *txn, const RpRelease *release,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* By version, number (`12`, `#12`), prefix of a commit or of a component's digest (four characters
  * at least). RP_ERROR_AMBIGUOUS lists the candidates, RP_ERROR_NOT_FOUND what there is. */
 RpRelease *rp_release_find (RpTxn *txn, const char *app, const char *ref,
