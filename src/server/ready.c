@@ -2,7 +2,10 @@
 
 #include <string.h>
 
+#include "base/clock.h"
+
 #define ENTRIES_MAX 256
+#define AGE_MAX_US (10 * 60 * (gint64) G_USEC_PER_SEC) /* then the long way notes that it is still pulled */
 
 typedef struct {
   gint64 seq; /* of all entries */
@@ -45,6 +48,8 @@ rp_ready_find (const char *target, gint64 seq)
   if (table == NULL || table->seq != seq)
     return NULL;
   ready = g_hash_table_lookup (table->entries, target);
+  if (ready != NULL && rp_clock_monotonic_us () - ready->made_us > AGE_MAX_US)
+    return NULL;
   if (ready != NULL)
     ready->refs++;
   return ready;
@@ -68,7 +73,8 @@ rp_ready_keep (const char *target, gint64 seq, struct MHD_Response *response, gu
     g_hash_table_remove_all (table->entries);
   table->seq = seq;
   ready = g_new0 (RpReady, 1);
-  *ready = (RpReady){ .refs = 1, .seq = seq, .target = g_strdup (target), .response = response,
+  *ready = (RpReady){ .refs = 1, .seq = seq, .made_us = rp_clock_monotonic_us (),
+                      .target = g_strdup (target), .response = response,
                       .route = route, .size_bytes = size_bytes };
   g_hash_table_replace (table->entries, ready->target, ready);
 }

@@ -13,6 +13,7 @@
 typedef struct {
   guint refs;
   gint64 seq; /* of the ledger, from before the answer was made */
+  gint64 made_us; /* monotonic */
   char *target;
   struct MHD_Response *response;
   guint route;
