@@ -41,6 +41,41 @@ test_good (void **unused)
   assert_string_equal (target->component, "worker");
 }
 
+static void
+test_windows (void **unused)
+{
+  static const struct
+  {
+    const char *text;
+    gint64 releases, for_ms; /* releases 0: refused */
+  } cases[] = {
+    { "7", 7, 0 },
+    { "{releases: 5}", 5, 0 },
+    { "{for: 30d}", 1, 30 * 86400000LL },
+    { "{releases: 5, for: 12h}", 5, 12 * 3600000LL },
+    { "{for: 0s}", 0, 0 },
+    { "{for: 9999d}", 0, 0 },
+    { "{for: soon}", 0, 0 },
+    { "{releases: 0}", 0, 0 },
+    { "{days: 3}", 0, 0 },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *text = g_strdup_printf ("app: shop\ncomponents: {web: {repository: shop/web}}\n"
+                                               "environments: [{name: p, window: %s}]\n",
+                                               cases[i].text);
+      g_autoptr (GError) error = NULL;
+      g_autoptr (RpApp) app = rp_app_parse (text, strlen (text), "app.yaml", &error);
+      if ((app != NULL) != (cases[i].releases > 0))
+        fail_msg ("%s: %s", cases[i].text, error != NULL ? error->message : "taken");
+      if (app == NULL)
+        continue;
+      const RpEnvironment *environment = app->environments->pdata[0];
+      assert_int_equal (environment->window, cases[i].releases);
+      assert_int_equal (environment->window_for_ms, cases[i].for_ms);
+    }
+}
+
 /* `should-fail-X.yaml` with the message it must give; a test below finds files that are not listed.
  */
 static const struct
@@ -215,7 +250,7 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (test_good), cmocka_unit_test (test_bad),   cmocka_unit_test (test_all_listed),
+    cmocka_unit_test (test_good), cmocka_unit_test (test_windows), cmocka_unit_test (test_bad),   cmocka_unit_test (test_all_listed),
     cmocka_unit_test (test_diff), cmocka_unit_test (test_apply),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -158,6 +158,25 @@ test_reasons (void **state)
     }
 }
 
+/* Until when something ran counts, not when it was deployed; and what is not good does not. */
+static void
+test_since (void **state)
+{
+  static const RpHistoryRow rows[] = {
+    { 6, 5, H, 0, 600 }, { 5, 4, F, 0, 500 }, { 4, 3, H, 0, 400 },
+    { 3, 2, H, 0, 300 }, { 2, 3, H, 0, 200 }, { 1, 1, H, 0, 100 },
+  };
+  static const struct
+  {
+    gint64 since, expected;
+  } times[] = { { 601, 0 }, { 500, 1 }, { 401, 1 }, { 400, 2 }, { 201, 2 }, { 200, 3 }, { 0, 3 } };
+  for (gsize i = 0; i < G_N_ELEMENTS (times); i++)
+    assert_int_equal (rp_known_good_since (rows, G_N_ELEMENTS (rows), times[i].since),
+                      times[i].expected);
+  assert_int_equal (rp_known_good_since (rows, 1, 0), 0);
+  assert_int_equal (rp_known_good_since (rows, 0, 0), 0);
+}
+
 static void
 test_current_in_window (void **state)
 {
@@ -186,7 +205,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_table),
     cmocka_unit_test (test_reasons),
-    cmocka_unit_test (test_current_in_window),
+    cmocka_unit_test (test_since), cmocka_unit_test (test_current_in_window),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
 }
