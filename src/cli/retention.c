@@ -257,6 +257,15 @@ why_run (RpCli *cli, char **args, GError **error)
   return tell (cli, path, NULL, rp_view_why, error);
 }
 
+static gboolean
+advise_run (RpCli *cli, char **args, GError **error)
+{
+  g_autofree char *path = rp_api_path ("retention", "advise", NULL);
+
+  (void) args;
+  return tell (cli, path, NULL, rp_view_advice, error);
+}
+
 const RpVerb rp_retention_verbs[] = {
   { "set", "Attach a lifecycle policy to the repositories that match a pattern", "PATTERN",
     set_options, set_run, NULL },
@@ -271,5 +280,6 @@ const RpVerb rp_retention_verbs[] = {
     preview_run, NULL },
   { "run", "Apply the lifecycle policies now", "[REPOSITORY]", NULL, run_run, NULL },
   { "why", "Show why an artifact is kept, or when it goes", "DIGEST", NULL, why_run, NULL },
+  { "advise", "Propose sizes of windows, from how they were used", "", NULL, advise_run, NULL },
   { NULL }
 };

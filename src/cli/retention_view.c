@@ -268,3 +268,54 @@ rp_view_why (RpCli *cli, const json_t *answer)
     print_line (cli, 2, RP_STYLE_BAD, text);
   }
 }
+
+/* ---- advice ---- */
+
+/* As repoint.yaml has it. */
+static char *
+advice_text (const json_t *advised, gboolean with_days)
+{
+  gint64 releases = rp_json_int (advised, "releases");
+
+  if (!with_days)
+    return g_strdup_printf ("%" G_GINT64_FORMAT, releases);
+  return g_strdup_printf ("{releases: %" G_GINT64_FORMAT ", for: %" G_GINT64_FORMAT "d}", releases,
+                          rp_json_int (advised, "for_days"));
+}
+
+static void
+add_advice (RpTable *table, const json_t *one)
+{
+  const json_t *advised = json_object_get (one, "advised");
+  const json_t *month = json_array_get (json_object_get (one, "costs"), 1);
+  gboolean back = rp_json_int (one, "rollbacks") > 0;
+
+  rp_table_take (table, RP_STYLE_BOLD,
+                 g_strdup_printf ("%s/%s", rp_json_str (one, "app"),
+                                  rp_json_str (one, "environment")));
+  rp_table_add_int (table, rp_json_int (one, "window"));
+  rp_table_add_int (table, rp_json_int (one, "rollbacks"));
+  rp_table_take (table, RP_STYLE_PLAIN,
+                 back ? g_strdup_printf ("%" G_GINT64_FORMAT " versions, left %" G_GINT64_FORMAT
+                                         " h before",
+                                         rp_json_int (one, "versions_back"),
+                                         rp_json_int (one, "age_ms") / 3600000)
+                      : g_strdup ("-"));
+  rp_table_take (table, RP_STYLE_GOOD, advice_text (advised, back));
+  rp_table_take (table, RP_STYLE_PLAIN, rp_humane_size (rp_json_int (month, "bytes")));
+}
+
+void
+rp_view_advice (RpCli *cli, const json_t *answer)
+{
+  const json_t *list = json_object_get (answer, "environments"), *one;
+  g_autoptr (RpTable) table
+      = rp_table_new ("ENVIRONMENT|>WINDOW|>ROLLBACKS|~FURTHEST|~ADVISED|>30 MORE DAYS");
+  gsize i;
+
+  json_array_foreach (list, i, one) add_advice (table, one);
+  if (json_array_size (list) > 0)
+    rp_table_print (table, &cli->out, 0);
+  else
+    rp_cli_note (cli, "no environment is declared yet");
+}

@@ -10,3 +10,4 @@ void rp_view_holds (RpCli *cli, const json_t *answer);
 void rp_view_preview (RpCli *cli, const json_t *answer);
 void rp_view_run (RpCli *cli, const json_t *answer);
 void rp_view_why (RpCli *cli, const json_t *answer);
+void rp_view_advice (RpCli *cli, const json_t *answer);

@@ -61,6 +61,10 @@ json_t *rp_sweep_run (RpRetention *retention, const char *repository, const char
 json_t *rp_sweep_why (RpRetention *retention, const char *prefix, gint64 now_us, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* [{"app", "environment", "advised": {"releases", "for_days"}, …}…]: how large windows should be, from how
+ * far back people went, and what more days would cost. */
+json_t *rp_window_advise (RpRetention *retention, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* ---- pulls ---- */
 
 /* Remembers in memory that a manifest was pulled: takes no time. */

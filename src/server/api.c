@@ -71,6 +71,8 @@ const RpRoute rp_api_routes[] = {
     "Where artifacts were copied in from" },
   { "POST", "/api/v1/origins/{name}", RP_ROUTE_WRITE, RP_NEED_PUSH, rp_api_origin_record,
     "Record where an artifact was copied in from" },
+  { "GET", "/api/v1/retention/advise", RP_ROUTE_SLOW, RP_NEED_READ, rp_api_retention_advise,
+    "How large windows should be, from how they were used" },
   { "GET", "/api/v1/ledger", RP_ROUTE_READ, RP_NEED_ADMINISTER, rp_api_ledger,
     "Events of the ledger, oldest first" },
   { "POST", "/api/v1/ledger/verify", RP_ROUTE_SLOW, RP_NEED_ADMINISTER, rp_api_ledger_verify,

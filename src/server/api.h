@@ -73,6 +73,7 @@ gboolean rp_api_lifecycle_drop (RpRequest *request, GError **error);
 gboolean rp_api_retention_preview (RpRequest *request, GError **error);
 gboolean rp_api_retention_run (RpRequest *request, GError **error);
 gboolean rp_api_retention_why (RpRequest *request, GError **error);
+gboolean rp_api_retention_advise (RpRequest *request, GError **error);
 /* api_ledger.c */
 gboolean rp_api_ledger (RpRequest *request, GError **error);
 gboolean rp_api_ledger_verify (RpRequest *request, GError **error);

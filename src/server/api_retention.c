@@ -133,3 +133,9 @@ rp_api_retention_why (RpRequest *request, GError **error)
                   rp_sweep_why (retention_of (request), rp_request_param (request, "digest"),
                                 rp_clock_now_us (), error));
 }
+
+gboolean
+rp_api_retention_advise (RpRequest *request, GError **error)
+{
+  return respond_member (request, "environments", rp_window_advise (retention_of (request), error));
+}

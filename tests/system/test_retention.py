@@ -354,3 +354,23 @@ def test_an_index_goes_before_its_children(server):
     run(server)
     gone = [event["body"]["digest"] for event in events(server, "manifest.deleted")]
     assert gone[0] == index.digest and set(gone[1:]) == {one.digest for one in platforms}
+
+
+def test_advice_follows_how_far_people_went_back(shop, server, cli):
+    for version in ("1", "2", "3"):
+        shop.ship(version)
+    assert advice(server)["rollbacks"] == 0 and advice(server)["advised"]["releases"] == 3
+    later(server, "+3d")
+    shop.undo()  # to 2, which was left three days ago
+    shop.undo()  # to 1: 2 and 3 ran since
+    one = advice(server)
+    assert (one["rollbacks"], one["versions_back"]) == (2, 2)
+    assert 3 * 86400_000 <= one["age_ms"] < 3 * 86400_000 + 600_000
+    assert one["advised"] == {"releases": 4, "for_days": 7}
+    assert [cost["days"] for cost in one["costs"]] == [7, 30, 90]
+    assert one["costs"][1]["bytes"] == one["bytes_per_release"] * one["costs"][1]["releases"]
+    assert "{releases: 4, for: 7d}" in cli("retention", "advise").ok().stdout
+
+
+def advice(server):
+    return server.api("GET", "/retention/advise")["environments"][0]
