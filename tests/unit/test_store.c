@@ -708,6 +708,72 @@ any_operation_may_fail (void **state)
   assert_true (n > 12);
 }
 
+/* Large pieces are hashed by another thread while they are written: one that could not be written must not
+ * be in the hash, and the same piece sent again must be in it once. */
+static void
+a_large_piece_that_fails_is_not_hashed (void **state)
+{
+  enum { PIECE_BYTES = 512 * 1024 };
+  RpStore *store = store_of (state);
+  g_autofree guint8 *data = g_malloc (2 * PIECE_BYTES);
+  GError *error = NULL;
+  memset (data, 'a', PIECE_BYTES);
+  memset (data + PIECE_BYTES, 'b', PIECE_BYTES);
+  RpDigest whole = rp_digest_of (RP_DIGEST_SHA256, data, 2 * PIECE_BYTES);
+  g_autoptr (RpUpload) upload = rp_upload_new (store, "a", &error);
+  check_ok (upload != NULL);
+  check_ok (rp_upload_append (upload, data, PIECE_BYTES, &error));
+  rp_store_fault_arm (store, 1, RP_ERROR_NO_SPACE);
+  check_fails (rp_upload_append (upload, data + PIECE_BYTES, PIECE_BYTES, &error),
+               RP_ERROR_NO_SPACE);
+  rp_store_fault_arm (store, 0, RP_ERROR_FAILED);
+  assert_int_equal (rp_upload_size (upload), PIECE_BYTES);
+  check_ok (rp_upload_append (upload, data + PIECE_BYTES, PIECE_BYTES, &error));
+  check_ok (rp_upload_commit (upload, &whole, &error));
+  check_ok (rp_store_verify (store, &whole, &error));
+}
+
+typedef struct {
+  RpStore *store;
+  guint8 letter;
+  gboolean ok;
+} LargePush;
+
+static gpointer
+push_large (gpointer data)
+{
+  enum { PIECE_BYTES = 256 * 1024, PIECES = 24 };
+  LargePush *push = data;
+  g_autofree guint8 *bytes = g_malloc (PIECE_BYTES * PIECES);
+  memset (bytes, push->letter, PIECE_BYTES * PIECES);
+  RpDigest digest = rp_digest_of (RP_DIGEST_SHA256, bytes, PIECE_BYTES * PIECES);
+  g_autoptr (RpUpload) upload = rp_upload_new (push->store, "a", NULL);
+  push->ok = upload != NULL;
+  for (int i = 0; push->ok && i < PIECES; i++)
+    push->ok = rp_upload_append (upload, bytes + i * PIECE_BYTES, PIECE_BYTES, NULL);
+  push->ok = push->ok && rp_upload_commit (upload, &digest, NULL);
+  return NULL;
+}
+
+/* More than there are threads to hash for them. */
+static void
+many_large_pushes_share_the_threads (void **state)
+{
+  enum { PUSHES = 12 };
+  LargePush pushes[PUSHES];
+  GThread *threads[PUSHES];
+  for (int i = 0; i < PUSHES; i++)
+    {
+      pushes[i] = (LargePush){ store_of (state), (guint8)('a' + i), FALSE };
+      threads[i] = g_thread_new ("push", push_large, &pushes[i]);
+    }
+  for (int i = 0; i < PUSHES; i++)
+    {
+      g_thread_join (threads[i]);
+      assert_true (pushes[i].ok);
+    }
+}
+
 static void
 rotten_reads_are_told (void **state)
 {
@@ -747,6 +813,8 @@ main (void)
     on (any_operation_may_fail, "fault:0:failed:mem:"),
     on (any_operation_may_fail, "fault:0:failed:fs:@DIR@"),
     on (rotten_reads_are_told, "fault:0:failed:mem:"),
+    on (a_large_piece_that_fails_is_not_hashed, "fault:0:failed:fs:@DIR@"),
+    on (many_large_pushes_share_the_threads, "fs:@DIR@"),
     cmocka_unit_test (bad_urls_are_refused),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
