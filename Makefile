@@ -12,7 +12,7 @@ all: build
 
 help:
 	@echo "make           build          make check   install what tests need, run them all"
-	@echo "make demo      the main job   make bench   beside docker-registry and nginx"
+	@echo "make demo      the main job   make bench   beside other registries and nginx"
 	@echo "make run       a server here  make fuzz    fuzz each parser FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make crash     kill a server under load KILLS=$(KILLS) times"
 	@echo "make conformance  the distribution-spec's suites (needs Go 1.24)"
@@ -40,6 +40,7 @@ conformance:
 
 bench:
 	@scripts/install-deps bench
+	@scripts/clients distribution || echo 'going on without distribution v3'
 	@test -f build-bench/build.ninja || meson setup build-bench --buildtype release >/dev/null
 	@ninja -C build-bench --quiet
 	@REPOINT_BIN=$(abspath build-bench)/src/repoint $(PYTHON) bench/run $(ARGS)

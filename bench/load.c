@@ -3,9 +3,13 @@
  *
  *   load pull 127.0.0.1:PORT PATH CLIENTS COUNT
  *   load push 127.0.0.1:PORT REPOSITORY CLIENTS COUNT SIZE_BYTES SEED
+ *   load idle 127.0.0.1:PORT PATH CONNECTIONS HEADS
  *
  * Prints {"requests":…,"bytes":…,"seconds":…}.  Bytes to push are made, and hashed, before the clock
- * starts; different seeds give different blobs.  Pulled bytes are counted and dropped in the kernel.
+ * starts; different seeds give different blobs, and one larger than a block is that block again and
+ * again.  Pulled bytes are counted and dropped in the kernel.  `idle` opens CONNECTIONS, asks once over
+ * each, leaves them open and then sends HEADS requests over one more; it prints {"open":…,"p99_ms":…}, and
+ * ends when its standard input does.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,6 +19,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -24,6 +29,8 @@
 #define SIZE_MAX_BYTES (1024 * 1024 * 1024L)
 #define TIME_MAX_S 120
 #define HEAD_MAX 16384
+#define BLOCK_BYTES (4 * 1024 * 1024L)
+#define IDLE_MAX 20000
 
 typedef struct {
   struct sockaddr_in address;
@@ -32,7 +39,7 @@ typedef struct {
   guint count;
   gsize size;
   guint64 seed;
-  guint8 *data; /* the blobs of a pushing client, one after the other */
+  guint8 *data; /* a block of each blob of a pushing client, one after the other */
   char **digests;
   guint64 bytes; /* moved */
 } Client;
@@ -173,6 +180,20 @@ upload_path (const Reply *reply)
   return g_strconcat (path, strchr (path, '?') != NULL ? "&" : "?", NULL);
 }
 
+static gsize
+block_size (const Client *client)
+{
+  return MIN (client->size, (gsize) BLOCK_BYTES);
+}
+
+static void
+send_blob (Client *client, int fd, guint i)
+{
+  gsize block = block_size (client);
+  for (gsize sent = 0; sent < client->size; sent += block)
+    send_all (fd, client->data + i * block, MIN (block, client->size - sent));
+}
+
 static void
 push (Client *client, Reply *reply)
 {
@@ -189,7 +210,7 @@ push (Client *client, Reply *reply)
           "Content-Length: %" G_GSIZE_FORMAT "\r\n\r\n",
           path, client->digests[i], client->size);
       send_all (reply->fd, head, strlen (head));
-      send_all (reply->fd, client->data + i * client->size, client->size);
+      send_blob (client, reply->fd, i);
       expect (reply, 201);
       client->bytes += client->size;
     }
@@ -224,23 +245,34 @@ fill (guint8 *data, gsize size, guint64 seed)
     }
 }
 
+static char *
+digest_of_blob (const Client *client, guint i)
+{
+  EVP_MD_CTX *context = EVP_MD_CTX_new ();
+  guint8 hash[EVP_MAX_MD_SIZE];
+  GString *text = g_string_new ("sha256:");
+  gsize block = block_size (client);
+  int ok = context != NULL && EVP_DigestInit_ex (context, EVP_sha256 (), NULL);
+  for (gsize done = 0; ok && done < client->size; done += block)
+    ok = EVP_DigestUpdate (context, client->data + i * block, MIN (block, client->size - done));
+  if (!ok || !EVP_DigestFinal_ex (context, hash, NULL))
+    die ("sha256");
+  EVP_MD_CTX_free (context);
+  for (int j = 0; j < 32; j++)
+    g_string_append_printf (text, "%02x", hash[j]);
+  return g_string_free (text, FALSE);
+}
+
 static gpointer
 make_blobs (gpointer data)
 {
   Client *client = data;
-  client->data = g_malloc (client->count * client->size);
+  gsize size = client->count * block_size (client);
+  client->data = g_malloc (size);
   client->digests = g_new0 (char *, client->count + 1);
-  fill (client->data, client->count * client->size, client->seed);
+  fill (client->data, size, client->seed);
   for (guint i = 0; i < client->count; i++)
-    {
-      guint8 hash[EVP_MAX_MD_SIZE];
-      GString *text = g_string_new ("sha256:");
-      if (!EVP_Digest (client->data + i * client->size, client->size, hash, NULL, EVP_sha256 (), NULL))
-        die ("sha256");
-      for (int j = 0; j < 32; j++)
-        g_string_append_printf (text, "%02x", hash[j]);
-      client->digests[i] = g_string_free (text, FALSE);
-    }
+    client->digests[i] = digest_of_blob (client, i);
   return NULL;
 }
 
@@ -283,18 +315,82 @@ loopback (const char *text)
   return address;
 }
 
+/* ---- idle ---- */
+
+static void
+ask_head (Reply *reply, const char *request)
+{
+  send_all (reply->fd, request, strlen (request));
+  read_head (reply);
+  if (reply->status != 200)
+    die ("HEAD");
+}
+
+static int
+compare_times (gconstpointer a, gconstpointer b)
+{
+  gint64 left = *(const gint64 *) a, right = *(const gint64 *) b;
+  return (left > right) - (left < right);
+}
+
+static void
+print (json_t *result)
+{
+  json_dumpf (result, stdout, JSON_COMPACT);
+  putchar ('\n');
+  fflush (stdout);
+  json_decref (result);
+}
+
+static int
+idle (char **argv)
+{
+  struct sockaddr_in address = loopback (argv[2]);
+  guint open = (guint) number (argv[4], IDLE_MAX), heads = (guint) number (argv[5], COUNT_MAX);
+  struct rlimit limit = { open + 64, open + 64 };
+  g_autofree char *request
+      = g_strdup_printf ("HEAD %s HTTP/1.1\r\nHost: localhost\r\n\r\n", argv[3]);
+  g_autofree int *fds = g_new (int, open + 1);
+  g_autofree gint64 *times = g_new (gint64, heads + 1);
+  g_autofree Reply *reply = g_new0 (Reply, 1);
+  if (setrlimit (RLIMIT_NOFILE, &limit) != 0)
+    die ("descriptor limit");
+  for (guint i = 0; i <= open; i++)
+    {
+      fds[i] = reply->fd = connect_to (&address);
+      ask_head (reply, request);
+    }
+  for (guint i = 0; i < heads; i++)
+    {
+      gint64 start = g_get_monotonic_time ();
+      ask_head (reply, request);
+      times[i] = g_get_monotonic_time () - start;
+    }
+  qsort (times, heads, sizeof *times, compare_times);
+  print (json_pack ("{s:I, s:f}", "open", (json_int_t) open, "p99_ms",
+                    heads > 0 ? (double) times[heads * 99 / 100] / 1000 : 0.0));
+  while (getchar () != EOF)
+    ;
+  for (guint i = 0; i <= open; i++)
+    close (fds[i]);
+  return 0;
+}
+
 int
 main (int argc, char **argv)
 {
   gboolean pushes = argc == 8 && g_str_equal (argv[1], "push");
+  alarm (TIME_MAX_S);
+  if (argc == 6 && g_str_equal (argv[1], "idle"))
+    return idle (argv);
   if (!pushes && !(argc == 6 && g_str_equal (argv[1], "pull")))
     {
       fputs ("usage: load pull 127.0.0.1:PORT PATH CLIENTS COUNT\n"
-             "       load push 127.0.0.1:PORT REPOSITORY CLIENTS COUNT SIZE_BYTES SEED\n",
+             "       load push 127.0.0.1:PORT REPOSITORY CLIENTS COUNT SIZE_BYTES SEED\n"
+             "       load idle 127.0.0.1:PORT PATH CONNECTIONS HEADS\n",
              stderr);
       return 2;
     }
-  alarm (TIME_MAX_S);
   Client clients[CLIENTS_MAX] = { 0 };
   guint n = (guint) number (argv[4], CLIENTS_MAX);
   for (guint i = 0; i < n; i++)
@@ -317,10 +413,7 @@ main (int argc, char **argv)
       g_free (clients[i].data);
       g_strfreev (clients[i].digests);
     }
-  json_t *result = json_pack ("{s:I, s:I, s:f}", "requests", (json_int_t) requests, "bytes",
-                              (json_int_t) bytes, "seconds", seconds);
-  json_dumpf (result, stdout, JSON_COMPACT);
-  putchar ('\n');
-  json_decref (result);
+  print (json_pack ("{s:I, s:I, s:f}", "requests", (json_int_t) requests, "bytes",
+                    (json_int_t) bytes, "seconds", seconds));
   return 0;
 }

@@ -1,16 +1,21 @@
-"""The servers that are compared: repoint, Debian's docker-registry, and nginx as the limit for a file.
+"""The servers that are compared: repoint, Debian's docker-registry, distribution v3, and nginx as the limit
+for a file.
 
 Each listens on a free loopback port, keeps its files below one directory and is stopped by its pid.
 """
 
+import json
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 from support import oci, repoint
+
+TOP = Path(__file__).resolve().parents[1]
 
 
 class Peer:
@@ -75,12 +80,20 @@ class Peer:
 class Repoint(Peer):
     name = "repoint"
 
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.data = self.dir / "data"
+
     def command(self):
-        return [repoint.binary(), "serve", "--data", str(self.dir / "data"), "--listen", self.address]
+        return [repoint.binary(), "serve", "--data", str(self.data), "--listen", self.address]
 
 
 class DockerRegistry(Peer):
     name = "docker-registry"
+
+    @staticmethod
+    def program():
+        return shutil.which("docker-registry")
 
     def command(self):
         config = self.dir / "config.yml"
@@ -91,7 +104,19 @@ storage:
   delete: {{enabled: true}}
 http: {{addr: {self.address}}}
 """)
-        return [shutil.which("docker-registry"), "serve", str(config)]
+        return [self.program(), "serve", str(config)]
+
+
+class Distribution(DockerRegistry):
+    """The same program two major versions on; `make bench` builds it where a recent Go is."""
+
+    name = "distribution v3"
+
+    @staticmethod
+    def program():
+        told = subprocess.run([sys.executable, str(TOP / "scripts" / "clients"), "--where"], text=True, check=True,
+                              stdout=subprocess.PIPE).stdout
+        return json.loads(told)["distribution"].get("path")
 
 
 class Nginx(Peer):
@@ -105,7 +130,7 @@ class Nginx(Peer):
 worker_processes auto;
 pid {self.dir}/pid;
 error_log {self.dir}/log warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 4096; }}
 http {{
   access_log off;
   sendfile on;
@@ -129,6 +154,17 @@ user root;
             directory.mkdir(parents=True, exist_ok=True)
             for digest, data in items.items():
                 (directory / digest).write_bytes(data)
+
+
+def drop_large(directory, since=0):
+    """Makes room: the large files that came since."""
+    for path in Path(directory).rglob("*"):
+        try:
+            status = path.stat()
+            if path.is_file() and status.st_size >= 1 << 20 and status.st_mtime >= since:
+                path.unlink()
+        except FileNotFoundError:
+            pass
 
 
 def give(peer, repository, image):

@@ -1,0 +1,112 @@
+"""repoint alone, by what it costs to have much of something: connections, uploads at once, history."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import peers
+from support import oci, repoint
+from table import Target
+
+MIB = 1024 * 1024
+
+
+def tool(name):
+    return Path(repoint.binary()).parents[1] / "bench" / name
+
+
+def resident(pid, field="VmRSS"):
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(field)) / MIB
+
+
+def open_connections(work, table, quick):
+    """Keep-alive connections that have each been answered once and stay, and somebody who asks beside them."""
+    count = 1000 if quick else 10000
+    server = peers.Repoint(work / "open").start()
+    try:
+        image = oci.make_image([{"f": "1"}])
+        peers.give(server, "bench/web", image)
+        path = f"/v2/bench/web/manifests/{image.digest}"
+        with subprocess.Popen([tool("load"), "idle", server.address, path, str(count), "5000"], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as load:
+            told = json.loads(load.stdout.readline() or "null")
+            if not told:
+                raise RuntimeError(f"{count} connections could not be opened")
+            row = f"{told['open']:,} open connections"
+            table.add(f"{row}: resident", "MiB", server.name, resident(server.process.pid), Target(below=200),
+                      "less")
+            table.add(f"{row}: p99 of a HEAD beside them", "ms", server.name, told["p99_ms"], Target(below=20),
+                      "less")
+            load.stdin.close()
+    finally:
+        server.stop()
+
+
+def large_pushes(work, table, quick):
+    size = 64 * MIB if quick else 1024 * MIB
+    server = peers.Repoint(work / "large").start()
+    try:
+        subprocess.run([tool("load"), "push", server.address, "bench/web", "8", "1", str(size), "7"], check=True,
+                       stdout=subprocess.DEVNULL, timeout=300)
+        table.add(f"8 × {size // MIB} MiB pushed at once: most resident", "MiB", server.name,
+                  resident(server.process.pid, "VmHWM"), Target(below=100), "less")
+    finally:
+        server.stop()
+        peers.drop_large(server.dir)
+
+
+def data_set(manifests, blobs):
+    """A directory with such a ledger; kept in the temporary directory for the next time."""
+    place = Path(tempfile.gettempdir()) / f"repoint-bench-{os.getuid()}-{manifests}-{blobs}"
+    if not (place / "whole").exists():
+        print(f"making a ledger of {manifests + blobs:,} events in {place} …", file=sys.stderr, flush=True)
+        subprocess.run([tool("dataset"), place, str(manifests), str(blobs)], check=True, timeout=900)
+        (place / "whole").touch()
+    return place
+
+
+def first_answer(server):
+    """Seconds from the start of the process to an answer that the ledger was needed for."""
+    started = time.monotonic()
+    process = subprocess.Popen(server.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    server.process = process
+    while time.monotonic() - started < 60:
+        link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        try:
+            link.request("GET", "/v2/bench/app-1/tags/list")
+            if link.getresponse().status == 200:
+                return time.monotonic() - started
+        except ConnectionError:
+            time.sleep(0.001)
+        finally:
+            link.close()
+    raise RuntimeError("the server did not answer")
+
+
+def start(work, table, rounds, quick):
+    manifests, blobs = (1000, 10000) if quick else (100_000, 1_000_000)
+    place = data_set(manifests, blobs)
+    server = peers.Repoint(work / "start")
+    server.data = place
+    for _ in range(rounds):
+        try:
+            took = first_answer(server)
+        finally:
+            server.stop()
+        table.add(f"start with {manifests:,} manifests and {blobs:,} blobs, to the first answer", "ms", server.name,
+                  took * 1000, Target(below=200), "less")
+
+
+def measure(work, table, rounds, quick):
+    for name, part in (("open connections", open_connections), ("large pushes", large_pushes)):
+        print(f"{name} …", file=sys.stderr, flush=True)
+        part(work, table, quick)
+    print("start …", file=sys.stderr, flush=True)
+    start(work, table, rounds, quick)
