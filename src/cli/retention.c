@@ -281,5 +281,7 @@ const RpVerb rp_retention_verbs[] = {
   { "run", "Apply the lifecycle policies now", "[REPOSITORY]", NULL, run_run, NULL },
   { "why", "Show why an artifact is kept, or when it goes", "DIGEST", NULL, why_run, NULL },
   { "advise", "Propose sizes of windows, from how they were used", "", NULL, advise_run, NULL },
+  { "collect", "Let the bytes go that nothing needs", "", rp_collect_options, rp_collect_run, NULL },
+  { "restore", "Bring back bytes that were condemned", "DIGEST", NULL, rp_collect_restore_run, NULL },
   { NULL }
 };

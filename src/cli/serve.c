@@ -42,6 +42,10 @@ const GOptionEntry rp_serve_options[] = {
   { "log-format", VALUE, "How log and access log look: text, json or logfmt (default text)", "FORMAT" },
   { "access-log", VALUE, "One line a request, to a file, - for standard output, or off (default)",
     "FILE" },
+  { "collect-every", VALUE, "Look for bytes that nothing needs so often (default 1h)", "DURATION" },
+  { "collect-grace", VALUE,
+    "Leave alone what was pushed or asked for within that time (default 24h)", "DURATION" },
+  { "collect-keep", VALUE, "Unlink condemned bytes after so long (default 7d)", "DURATION" },
   { "verbose", 'v', SWITCH, "Log what is usually not worth it", NULL },
   G_OPTION_ENTRY_NULL
 };

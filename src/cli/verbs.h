@@ -20,6 +20,9 @@ RP_DECLARE_GROUP (artifact);
 RP_DECLARE_GROUP (repo);
 RP_DECLARE_GROUP (retention);
 RP_DECLARE_GROUP (tag);
+/* collect.c */
+RP_DECLARE_VERB (collect);
+gboolean rp_collect_restore_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* repo_list.c, artifact_inspect.c */
 gboolean rp_repo_list_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_artifact_inspect_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -40,13 +40,53 @@ struct RpLedger
   gpointer notify_data;
 };
 
+/* ---- replaying ---- */
+
+typedef struct {
+  RpLedger *ledger;
+  gint64 expected_seq;
+  const char *expected_hash;
+  RpLedgerReport report;
+  RpTxn *live;
+  RpTxn *scratch; /* the transaction that events are replayed into */
+} Proof;
+
+static gboolean
+replay_event (const RpEvent *event, gpointer user_data, GError **error)
+{
+  Proof *proof = user_data;
+
+  return rp_projection_apply (proof->ledger->projectors, proof->scratch, event, error);
+}
+
+static gboolean
+rebuild (RpTxn *txn, gpointer user_data, GError **error)
+{
+  Proof *proof = user_data;
+
+  proof->scratch = txn;
+  return rp_projection_recreate (proof->ledger->projectors, txn, error)
+         && rp_chain_walk (txn, 0, NULL, replay_event, proof, &proof->report, error);
+}
+
+/* ---- opening ---- */
+
+/* A table that is new to a file that has events is not empty: it is made from them. */
 static gboolean
 create_tables (RpTxn *txn, gpointer user_data, GError **error)
 {
   RpLedger *ledger = user_data;
+  Proof proof = { .ledger = ledger };
+  gboolean whole = TRUE;
+  g_autoptr (RpRows) first = NULL;
 
-  return rp_txn_script (txn, schema, error)
-         && rp_projection_create (ledger->projectors, txn, error);
+  if (!rp_txn_script (txn, schema, error)
+      || !(first = rp_txn_query (txn, error, "SELECT seq FROM event LIMIT 1", ""))
+      || !rp_projection_is_whole (ledger->projectors, txn, &whole, error))
+    return FALSE;
+  return rp_rows_count (first) == 0 || whole
+             ? rp_projection_create (ledger->projectors, txn, error)
+             : rebuild (txn, &proof, error);
 }
 
 RpLedger *
@@ -284,23 +324,6 @@ rp_ledger_list (RpLedger *ledger, gint64 after, gint64 limit, const char *kind_p
 
 /* ---- proving ---- */
 
-typedef struct {
-  RpLedger *ledger;
-  gint64 expected_seq;
-  const char *expected_hash;
-  RpLedgerReport report;
-  RpTxn *live;
-  RpTxn *scratch; /* the transaction that events are replayed into */
-} Proof;
-
-static gboolean
-replay_event (const RpEvent *event, gpointer user_data, GError **error)
-{
-  Proof *proof = user_data;
-
-  return rp_projection_apply (proof->ledger->projectors, proof->scratch, event, error);
-}
-
 static gboolean
 replay_and_compare (RpTxn *scratch, gpointer user_data, GError **error)
 {
@@ -335,16 +358,6 @@ rp_ledger_verify (RpLedger *ledger, gint64 expected_seq, const char *expected_ha
     return FALSE;
   *out = proof.report;
   return TRUE;
-}
-
-static gboolean
-rebuild (RpTxn *txn, gpointer user_data, GError **error)
-{
-  Proof *proof = user_data;
-
-  proof->scratch = txn;
-  return rp_projection_recreate (proof->ledger->projectors, txn, error)
-         && rp_chain_walk (txn, 0, NULL, replay_event, proof, &proof->report, error);
 }
 
 gboolean

@@ -34,7 +34,7 @@ typedef struct {
 
 typedef struct RpLedger RpLedger;
 
-/* Makes the tables where they are missing. `projectors` (NULL-ended) must outlive the ledger;
+/* Makes the tables where they are missing: those of projections from the events that are there. `projectors` (NULL-ended) must outlive the ledger;
  * `db` is borrowed and must too. */
 RpLedger *rp_ledger_open (RpDb *db, const RpProjector *const *projectors, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

@@ -16,6 +16,24 @@ rp_projection_create (RpProjectors projectors, RpTxn *txn, GError **error)
   return TRUE;
 }
 
+gboolean
+rp_projection_is_whole (RpProjectors projectors, RpTxn *txn, gboolean *out_whole, GError **error)
+{
+  *out_whole = TRUE;
+  for (gsize i = 0; projectors[i]; i++)
+    for (gsize k = 0; projectors[i]->tables[k]; k++)
+      {
+        g_autoptr (RpRows) columns
+            = rp_txn_query (txn, error, "SELECT name FROM pragma_table_info($1)", "s",
+                            projectors[i]->tables[k]);
+
+        if (!columns)
+          return FALSE;
+        *out_whole = *out_whole && rp_rows_count (columns) > 0;
+      }
+  return TRUE;
+}
+
 static gboolean
 drop_table (RpTxn *txn, const char *table, GError **error)
 {

@@ -68,6 +68,35 @@ condemn_and_say_so (RpRegistry *registry, const char *repository, const RpDigest
     gone (repository, digest, error);
 }
 
+/* Whoever is told that it is there relies on it. */
+static gboolean
+stat_in_use (RpRegistry *registry, const RpDigest *digest, RpBlobInfo *out, GError **error)
+{
+  gboolean ok;
+
+  rp_bytes_use (&registry->bytes, digest);
+  ok = rp_registry_stat_used (registry, digest, out, error);
+  rp_bytes_unuse (&registry->bytes, digest);
+  return ok;
+}
+
+static gboolean
+stat_or_rescue (RpRegistry *registry, const RpDigest *digest, RpBlobInfo *out, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  gboolean rescued = FALSE;
+
+  if (stat_in_use (registry, digest, out, &local))
+    return TRUE;
+  if (!g_error_matches (local, RP_ERROR, RP_ERROR_BLOB_UNKNOWN))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  return rp_registry_rescue (registry, digest, RP_REGISTRY_ACTOR, &rescued, error)
+         && stat_in_use (registry, digest, out, error);
+}
+
 gboolean
 rp_registry_blob_stat (RpRegistry *registry, const char *repository, const RpDigest *digest,
                        guint64 *out_size, GError **error)
@@ -78,7 +107,7 @@ rp_registry_blob_stat (RpRegistry *registry, const char *repository, const RpDig
 
   if (!need_recorded (registry, repository, digest, &size, error))
     return FALSE;
-  if (!rp_store_stat (registry->store, digest, &info, &local))
+  if (!stat_or_rescue (registry, digest, &info, &local))
     {
       if (g_error_matches (local, RP_ERROR, RP_ERROR_BLOB_UNKNOWN))
         return gone (repository, digest, error);
@@ -94,6 +123,25 @@ rp_registry_blob_stat (RpRegistry *registry, const char *repository, const RpDig
   return FALSE;
 }
 
+static int
+open_or_rescue (RpRegistry *registry, const RpDigest *digest, guint64 *out_size, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  gboolean rescued = FALSE;
+  int fd = rp_store_open_blob (registry->store, digest, out_size, &local);
+
+  if (fd >= 0)
+    return fd;
+  if (!g_error_matches (local, RP_ERROR, RP_ERROR_BLOB_UNKNOWN))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return -1;
+    }
+  if (!rp_registry_rescue (registry, digest, RP_REGISTRY_ACTOR, &rescued, error))
+    return -1;
+  return rp_store_open_blob (registry->store, digest, out_size, error);
+}
+
 int
 rp_registry_blob_open (RpRegistry *registry, const char *repository, const RpDigest *digest,
                        guint64 *out_size, GError **error)
@@ -104,7 +152,7 @@ rp_registry_blob_open (RpRegistry *registry, const char *repository, const RpDig
 
   if (!need_recorded (registry, repository, digest, &recorded, error))
     return -1;
-  fd = rp_store_open_blob (registry->store, digest, &size, &local);
+  fd = open_or_rescue (registry, digest, &size, &local);
   if (fd < 0 && g_error_matches (local, RP_ERROR, RP_ERROR_BLOB_UNKNOWN))
     gone (repository, digest, error);
   else if (fd < 0)
@@ -131,19 +179,21 @@ typedef struct {
   guint64 size_bytes;
   const char *from;   /* mount: the repository, or NULL */
   gboolean mounted;
+  gboolean missing; /* the store does not have the bytes */
 } AddJob;
 
-/* Recorded already, and not damaged since: there is nothing to tell. */
+/* Recorded already, and neither damaged nor condemned since: there is nothing to tell. */
 static gboolean
 is_recorded (RpTxn *txn, const AddJob *job, gboolean *out_recorded, GError **error)
 {
-  gboolean known = FALSE, damaged = FALSE;
+  gboolean known = FALSE, damaged = FALSE, condemned = FALSE;
   guint64 size;
 
   if (!rp_registry_find_blob (txn, job->repository, job->digest, &known, &size, error)
-      || !rp_registry_is_damaged (txn, job->digest, &damaged, error))
+      || !rp_registry_is_damaged (txn, job->digest, &damaged, error)
+      || !rp_registry_is_condemned (txn, job->digest, &condemned, error))
     return FALSE;
-  *out_recorded = known && !damaged;
+  *out_recorded = known && !damaged && !condemned;
   return TRUE;
 }
 
@@ -185,10 +235,10 @@ rp_registry_blob_commit (RpRegistry *registry, const char *repository, RpUpload 
   if (!rp_repository_check (repository, error))
     return FALSE;
   job.size_bytes = rp_upload_size (upload);
-  g_rw_lock_reader_lock (&registry->bytes_lock);
+  rp_bytes_use (&registry->bytes, expected);
   ok = rp_upload_commit (upload, expected, error)
        && rp_db_write (registry->db, record_commit, &job, error);
-  g_rw_lock_reader_unlock (&registry->bytes_lock);
+  rp_bytes_unuse (&registry->bytes, expected);
   return ok;
 }
 
@@ -232,15 +282,27 @@ mount_locked (AddJob *job, GError **error)
   g_autoptr (GError) local = NULL;
   RpBlobInfo info;
 
-  if (rp_store_stat (job->registry->store, job->digest, &info, &local))
+  if (rp_registry_stat_used (job->registry, job->digest, &info, &local))
     {
       job->size_bytes = info.size_bytes;
       return rp_db_write (job->registry->db, record_mount, job, error);
     }
-  if (g_error_matches (local, RP_ERROR, RP_ERROR_BLOB_UNKNOWN))
+  job->missing = g_error_matches (local, RP_ERROR, RP_ERROR_BLOB_UNKNOWN);
+  if (job->missing)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
+}
+
+static gboolean
+mount_in_use (AddJob *job, GError **error)
+{
+  gboolean ok;
+
+  rp_bytes_use (&job->registry->bytes, job->digest);
+  ok = mount_locked (job, error);
+  rp_bytes_unuse (&job->registry->bytes, job->digest);
+  return ok;
 }
 
 gboolean
@@ -250,13 +312,14 @@ rp_registry_blob_mount (RpRegistry *registry, const char *repository, const char
 {
   AddJob job = { .registry = registry, .repository = repository, .digest = digest,
                  .actor = actor, .from = from };
-  gboolean ok;
+  gboolean ok, rescued = FALSE;
 
   if (!rp_repository_check (repository, error) || (from && !rp_repository_check (from, error)))
     return FALSE;
-  g_rw_lock_reader_lock (&registry->bytes_lock);
-  ok = mount_locked (&job, error);
-  g_rw_lock_reader_unlock (&registry->bytes_lock);
+  ok = mount_in_use (&job, error);
+  if (ok && job.missing)
+    ok = rp_registry_rescue (registry, digest, actor, &rescued, error)
+         && (!rescued || mount_in_use (&job, error));
   if (ok)
     *out_mounted = job.mounted;
   return ok;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "registry/byte_locks.h"
 #include "registry/registry.h"
 
 /* Who is recorded when the registry itself finds something out. */
@@ -12,10 +13,7 @@ struct RpRegistry
   RpStore *store;
   RpLedger *ledger;
   RpDb *db;
-  /* Held for reading from before bytes are made durable until they are recorded, and for writing
-   * while a damaged blob is looked at again and quarantined: so that a good copy that was just
-   * pushed is never taken for the bad one that it replaced. */
-  GRWLock bytes_lock;
+  RpByteLocks bytes;
   RpRegistryGuard guard;
 };
 
@@ -43,6 +41,23 @@ gboolean rp_registry_record_deletion (RpRegistry *registry, RpTxn *txn, const ch
 /* Writes down that all bytes of the blob were hashed at that time and were right. */
 gboolean rp_registry_note_verified (RpTxn *txn, const RpDigest *digest, gint64 at_us,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+gboolean rp_registry_is_condemned (RpTxn *txn, const RpDigest *digest, gboolean *out_condemned,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Does a manifest name it, or is it one? Is there any record of it at all? */
+gboolean rp_registry_is_needed (RpTxn *txn, const RpDigest *digest, gboolean *out_needed,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_registry_is_known (RpTxn *txn, const RpDigest *digest, gboolean *out_known,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* As rp_store_stat(), and the collector knows that somebody relies on it. In use. */
+gboolean rp_registry_stat_used (RpRegistry *registry, const RpDigest *digest, RpBlobInfo *out,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* In a transaction: the event of that kind for one digest. `body` may be NULL and is taken over. */
+gboolean rp_registry_append_bytes (RpRegistry *registry, RpTxn *txn, const char *actor,
+                                   const char *kind, const RpDigest *digest, json_t *body,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* What `manifest` names: [digest…], each once. */
+json_t *rp_registry_references (const RpManifest *manifest);
 
 /* Looks again at a blob that seemed damaged.  If it is, moves it to quarantine, appends
  * blob.damaged and sets *out_found to what the bytes are (g_free()); if it is right or gone, sets

@@ -5,7 +5,8 @@
  *  3. the bytes are made durable in the store;
  *  4. in one transaction: 2 and the tag are looked at again, then the events are appended.
  *
- * `bytes_lock` is held for reading from 2 to 4, so that nothing is quarantined in between.
+ * The bytes of all that is named are in use from 2 to 4, so that nothing goes out of sight in
+ * between; what was condemned is rescued, and all is looked at again.
  */
 #include "registry/registry.h"
 
@@ -247,6 +248,7 @@ describe (const Put *put)
   json_object_set_new (body, "media_type", json_string (manifest->media_type));
   if (manifest->artifact_type)
     json_object_set_new (body, "artifact_type", json_string (manifest->artifact_type));
+  json_object_set_new (body, "references", rp_registry_references (manifest));
   if (!manifest->has_subject)
     return body;
   json_object_set_new (body, "subject",
@@ -369,6 +371,34 @@ check_stored (const Put *put, GError **error)
   return missing->len == 0 || refuse_missing (put, missing, error);
 }
 
+/* What was condemned comes back, so that who was told that it is there finds it. */
+static gboolean
+rescue_named (const Put *put, gboolean *out_any, GError **error)
+{
+  for (guint i = 0; i < put->manifest->descriptors->len; i++)
+    {
+      const RpDescriptor *descriptor = g_ptr_array_index (put->manifest->descriptors, i);
+      gboolean rescued = FALSE;
+
+      if (!rp_registry_rescue (put->registry, &descriptor->digest, put->actor, &rescued, error))
+        return FALSE;
+      *out_any = *out_any || rescued;
+    }
+  return TRUE;
+}
+
+static void
+name_bytes (const Put *put, RpByteSet *bytes)
+{
+  rp_byte_set_add (bytes, &put->digest);
+  for (guint i = 0; i < put->manifest->descriptors->len; i++)
+    {
+      const RpDescriptor *descriptor = g_ptr_array_index (put->manifest->descriptors, i);
+
+      rp_byte_set_add (bytes, &descriptor->digest);
+    }
+}
+
 static gboolean
 put_locked (Put *put, GError **error)
 {
@@ -376,6 +406,36 @@ put_locked (Put *put, GError **error)
          && (put->sparse || check_stored (put, error))
          && rp_store_put (put->registry->store, &put->digest, put->data, put->size, error)
          && rp_db_write (put->registry->db, record, put, error);
+}
+
+static gboolean
+put_in_use (Put *put, GError **error)
+{
+  RpByteSet bytes = { 0 };
+  gboolean ok;
+
+  name_bytes (put, &bytes);
+  rp_byte_set_use (&put->registry->bytes, &bytes);
+  ok = put_locked (put, error);
+  rp_byte_set_unuse (&put->registry->bytes, &bytes);
+  return ok;
+}
+
+static gboolean
+put_or_rescue (Put *put, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  gboolean any = FALSE;
+
+  if (put_in_use (put, &local))
+    return TRUE;
+  if (g_error_matches (local, RP_ERROR, RP_ERROR_MANIFEST_BLOB_UNKNOWN)
+      && !rescue_named (put, &any, error))
+    return FALSE;
+  if (any)
+    return put_in_use (put, error);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
 }
 
 static gboolean
@@ -407,9 +467,7 @@ rp_registry_manifest_put_tags (RpRegistry *registry, const char *repository,
   manifest = put.manifest = rp_manifest_parse (data, size, media_type, error);
   if (!manifest)
     return FALSE;
-  g_rw_lock_reader_lock (&registry->bytes_lock);
-  ok = put_locked (&put, error);
-  g_rw_lock_reader_unlock (&registry->bytes_lock);
+  ok = put_or_rescue (&put, error);
   if (!ok)
     return FALSE;
   *out = (RpManifestInfo){ .digest = put.digest, .media_type = g_strdup (manifest->media_type),

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "registry/internal.h"
+#include "registry/needs.h"
 
 /* `verified` is no projection: it holds observations (when a blob was last hashed), which no
  * event tells. It is made here and is not in the list below, so that neither verify nor rebuild
@@ -74,11 +75,12 @@ static const char schema[]
       "CREATE TABLE IF NOT EXISTS verified ("
       "  digest TEXT PRIMARY KEY,"
       "  at_us INTEGER NOT NULL,"
-      "  ok INTEGER NOT NULL) WITHOUT ROWID;";
+      "  ok INTEGER NOT NULL) WITHOUT ROWID;" RP_NEEDS_SCHEMA;
 
 static const char *const tables[]
     = { "repository", "repo_blob", "manifest",          "tag",
-        "former_tag", "damaged",   "repository_policy", "origin", NULL };
+        "former_tag", "damaged",   "repository_policy", "origin",
+        "edge",       "opaque",    "loose",             "condemned", NULL };
 
 /* What nearly every event of a registry names: a repository and something in it. */
 static gboolean
@@ -118,7 +120,8 @@ blob_added (RpTxn *txn, const RpEvent *event, GError **error)
          && rp_txn_exec (txn, error, NULL,
                          "INSERT INTO repo_blob (repository, digest, size, at_us) "
                          "VALUES ($1, $2, $3, $4) ON CONFLICT (repository, digest) DO NOTHING",
-                         "ssii", repository, digest, size, event->at_us);
+                         "ssii", repository, digest, size, event->at_us)
+         && rp_needs_blob_added (txn, event, digest, error);
 }
 
 static gboolean
@@ -147,7 +150,8 @@ manifest_added (RpTxn *txn, const RpEvent *event, GError **error)
   if (!need_repository_and (event, &repository, "digest", &digest, error))
     return FALSE;
   return add_repository (txn, event, repository, error) && forgive (txn, digest, error)
-         && insert_manifest (txn, event, repository, digest, error);
+         && insert_manifest (txn, event, repository, digest, error)
+         && rp_needs_manifest_added (txn, event, digest, error);
 }
 
 static gboolean
@@ -214,7 +218,8 @@ manifest_deleted (RpTxn *txn, const RpEvent *event, GError **error)
                          "ss", repository, digest)
          && rp_txn_exec (txn, error, NULL,
                          "DELETE FROM manifest WHERE repository = $1 AND digest = $2", "ss",
-                         repository, digest);
+                         repository, digest)
+         && rp_needs_manifest_deleted (txn, event, digest, error);
 }
 
 static gboolean
@@ -278,10 +283,15 @@ static const struct {
 } kinds[] = {
   { "artifact.kept", rp_origin_apply },
   { "blob.added", blob_added },
+  { "blob.condemned", rp_needs_blob_condemned },
   { "blob.damaged", blob_damaged },
   { "blob.deleted", blob_deleted },
+  { "blob.found", rp_needs_blob_found },
+  { "blob.rescued", rp_needs_blob_rescued },
+  { "blob.unlinked", rp_needs_blob_unlinked },
   { "manifest.added", manifest_added },
   { "manifest.deleted", manifest_deleted },
+  { "manifest.read", rp_needs_manifest_read },
   { "repository.configured", repository_configured },
   { "repository.unconfigured", repository_unconfigured },
   { "tag.created", tag_created },

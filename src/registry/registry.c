@@ -13,7 +13,7 @@ rp_registry_new (RpStore *store, RpLedger *ledger)
   registry->store = store;
   registry->ledger = ledger;
   registry->db = rp_ledger_db (ledger);
-  g_rw_lock_init (&registry->bytes_lock);
+  rp_byte_locks_init (&registry->bytes);
   return registry;
 }
 
@@ -22,7 +22,7 @@ rp_registry_free (RpRegistry *registry)
 {
   if (!registry)
     return;
-  g_rw_lock_clear (&registry->bytes_lock);
+  rp_byte_locks_clear (&registry->bytes);
   g_free (registry);
 }
 
@@ -189,8 +189,8 @@ rp_registry_condemn (RpRegistry *registry, const RpDigest *digest, char **out_fo
 {
   gboolean ok;
 
-  g_rw_lock_writer_lock (&registry->bytes_lock);
+  rp_bytes_change (&registry->bytes, digest);
   ok = condemn_locked (registry, digest, out_found, error);
-  g_rw_lock_writer_unlock (&registry->bytes_lock);
+  rp_bytes_changed (&registry->bytes, digest);
   return ok;
 }

@@ -9,6 +9,7 @@
  *   blob.deleted {repository, digest}                tag.deleted {repository, tag, digest}
  *   manifest.deleted {repository, digest, tags, rule?}   blob.damaged {digest, found}
  *   artifact.kept (origin.h)
+ * Bytes that nothing needs are the collector's (collect.h).
  * All functions are thread-safe and block.  `actor` is who is recorded.
  */
 #pragma once
@@ -172,6 +173,12 @@ gboolean rp_registry_expire (RpRegistry *registry, const char *repository, gint6
  * not. */
 gboolean rp_registry_check_closure (RpTxn *txn, const char *repository, const RpClosure *closure,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Takes a condemned blob back (blob.rescued): it can be read again, and durably so. *out_rescued is
+ * FALSE if it is not condemned. Happens by itself where a push, a mount, a HEAD, a GET or a manifest
+ * names it. */
+gboolean rp_registry_rescue (RpRegistry *registry, const RpDigest *digest, const char *actor,
+                             gboolean *out_rescued, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- for the layers above ---- */
 

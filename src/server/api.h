@@ -74,6 +74,9 @@ gboolean rp_api_retention_preview (RpRequest *request, GError **error);
 gboolean rp_api_retention_run (RpRequest *request, GError **error);
 gboolean rp_api_retention_why (RpRequest *request, GError **error);
 gboolean rp_api_retention_advise (RpRequest *request, GError **error);
+/* api_collect.c */
+gboolean rp_api_collect (RpRequest *request, GError **error);
+gboolean rp_api_restore (RpRequest *request, GError **error);
 /* api_ledger.c */
 gboolean rp_api_ledger (RpRequest *request, GError **error);
 gboolean rp_api_ledger_verify (RpRequest *request, GError **error);

@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "registry/registry.h"
 #include "release/engine.h"
+#include "retention/collector.h"
 #include "retention/retention.h"
 
 typedef struct RpServer RpServer;
@@ -23,6 +24,7 @@ typedef struct {
   RpEngine *engine;
   RpAccess *access;
   RpRetention *retention;
+  RpCollector *collector;
 } RpServices;
 
 const RpServices *rp_request_services (const RpRequest *request);

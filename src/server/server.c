@@ -145,6 +145,7 @@ open_domain (RpServer *server, const RpServerOptions *options, GError **error)
   services->engine = rp_engine_new (services->registry, services->ledger);
   services->retention = rp_retention_new (services->engine, services->registry);
   guard_releases (services);
+  services->collector = rp_collector_new (services->registry, &options->collect);
   services->access = rp_access_open (services->ledger, options->anonymous_pull, error);
   return services->access != NULL;
 }
@@ -204,6 +205,7 @@ start_serving (RpServer *server, const RpServerOptions *options, GError **error)
   if (!rp_http_start (server, g_steal_fd (&listener.fd), threads, error))
     return FALSE;
   server->ticker = g_thread_new ("ticker", ticker_thread, server);
+  rp_collector_start (server->services.collector);
   server->sweeper = rp_sweeper_start (server->services.retention, options->retention_every_ms);
   return TRUE;
 }
@@ -305,6 +307,7 @@ rp_server_close (RpServer *server)
   if (server == NULL)
     return;
   rp_sweeper_stop (server->sweeper);
+  rp_collector_stop (server->services.collector);
   stop_ticker (server);
   if (server->http != NULL)
     stop_serving (server);
@@ -317,6 +320,7 @@ rp_server_close (RpServer *server)
   rp_manifest_cache_free (server->manifests);
   rp_metrics_free (server->metrics);
   rp_router_free (server->router);
+  rp_collector_free (server->services.collector);
   rp_access_close (server->services.access);
   rp_retention_free (server->services.retention);
   rp_engine_free (server->services.engine);

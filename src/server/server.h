@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "retention/collector.h"
 
 typedef struct RpServer RpServer;
 
@@ -19,6 +19,7 @@ typedef struct {
   gboolean allow_anonymous; /* needed to listen beyond loopback while there is no account */
   gboolean anonymous_pull;  /* with accounts too, anybody may pull */
   gint64 upload_expiry_ms;  /* uploads idle for longer are deleted */
+  RpCollectorTimes collect; /* when bytes go that nothing needs */
   gint64 retention_every_ms; /* lifecycle policies are applied so often */
   char *log_format;         /* of rp_log_formats */
   char *access_log;         /* a file, `-` or `off` */

@@ -15,6 +15,8 @@
 #define UPLOAD_EXPIRY_MIN_MS 1000
 #define UPLOAD_EXPIRY_MAX_MS (365 * 86400 * G_GINT64_CONSTANT (1000))
 
+#define COLLECT_MAX_MS (365 * 86400 * G_GINT64_CONSTANT (1000))
+
 #define AT(field) G_STRUCT_OFFSET (RpServerOptions, field)
 #define RESTART FALSE
 #define RELOAD TRUE
@@ -34,6 +36,9 @@ const RpSetting rp_settings[] = {
     RETENTION_EVERY_MIN_MS, RETENTION_EVERY_MAX_MS },
   { "log_format",      RP_SETTING_CHOICE,   AT (log_format),       RELOAD, 0, 0, rp_log_formats },
   { "access_log",      RP_SETTING_OUTPUT,   AT (access_log),       RELOAD },
+  { "collect_every",   RP_SETTING_DURATION, AT (collect.every_ms), RESTART, 1000, COLLECT_MAX_MS },
+  { "collect_grace",   RP_SETTING_DURATION, AT (collect.grace_ms), RESTART, 1000, COLLECT_MAX_MS },
+  { "collect_keep",    RP_SETTING_DURATION, AT (collect.keep_ms),  RESTART, 1000, COLLECT_MAX_MS },
   { "verbose",         RP_SETTING_TRUTH,    AT (verbose),          RELOAD },
   { NULL }
 };
@@ -71,6 +76,8 @@ rp_settings_init (RpServerOptions *options)
     .log_format = g_strdup (rp_log_formats[RP_LOG_TEXT]),
     .access_log = g_strdup ("off"),
     .upload_expiry_ms = RP_UPLOAD_EXPIRY_MS_DEFAULT,
+    .collect = { RP_COLLECT_EVERY_MS_DEFAULT, RP_COLLECT_GRACE_MS_DEFAULT,
+                 RP_COLLECT_KEEP_MS_DEFAULT },
     .retention_every_ms = RP_RETENTION_EVERY_MS_DEFAULT,
   };
 }

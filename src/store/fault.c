@@ -111,6 +111,48 @@ fault_each (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **err
   return inner != NULL && inner->ops->each (inner, visit, user_data, error);
 }
 
+static gboolean
+fault_touch (RpStore *store, const RpDigest *digest, gint64 at_us, GError **error)
+{
+  RpStore *inner = pass (store, "touch", error);
+  return inner != NULL && inner->ops->touch (inner, digest, at_us, error);
+}
+
+static gboolean
+fault_condemn (RpStore *store, const RpDigest *digest, GError **error)
+{
+  RpStore *inner = pass (store, "condemn", error);
+  return inner != NULL && inner->ops->condemn (inner, digest, error);
+}
+
+static gboolean
+fault_recall (RpStore *store, const RpDigest *digest, gboolean *out_found, GError **error)
+{
+  RpStore *inner = pass (store, "recall", error);
+  return inner != NULL && inner->ops->recall (inner, digest, out_found, error);
+}
+
+static gboolean
+fault_discard (RpStore *store, const RpDigest *digest, GError **error)
+{
+  RpStore *inner = pass (store, "discard", error);
+  return inner != NULL && inner->ops->discard (inner, digest, error);
+}
+
+static gboolean
+fault_each_condemned (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **error)
+{
+  RpStore *inner = pass (store, "each_condemned", error);
+  return inner != NULL && inner->ops->each_condemned (inner, visit, user_data, error);
+}
+
+static gboolean
+fault_space (RpStore *store, guint64 *out_free, guint64 *out_total, GError **error)
+{
+  RpStore *inner = pass (store, "space", error);
+  return inner != NULL && inner->ops->space (inner, out_free, out_total, error);
+}
+
 static RpStaging *
 fault_staging_open (RpStore *store, const char *name, gboolean create, guint64 *out_size,
                     GError **error)
@@ -171,6 +213,12 @@ const RpStoreOps rp_store_fault_ops = {
   .open_blob = fault_open_blob,
   .quarantine = fault_quarantine,
   .each = fault_each,
+  .touch = fault_touch,
+  .condemn = fault_condemn,
+  .recall = fault_recall,
+  .discard = fault_discard,
+  .each_condemned = fault_each_condemned,
+  .space = fault_space,
   .staging_open = fault_staging_open,
   .staging_append = fault_staging_append,
   .staging_fd = fault_staging_fd,

@@ -45,8 +45,8 @@ info_of (const struct stat *st)
   };
 }
 
-static gboolean
-failed (const RpDigest *digest, const char *doing, GError **error)
+gboolean
+rp_fs_failed (const RpDigest *digest, const char *doing, GError **error)
 {
   int err = errno;
   if (err == ENOENT)
@@ -64,7 +64,7 @@ fs_stat (RpStore *store, const RpDigest *digest, RpBlobInfo *out, GError **error
   if (fstatat (fs->paths.blobs[digest->algorithm].fd, rp_path_of_blob (digest, path), &st,
                AT_SYMLINK_NOFOLLOW)
       != 0)
-    return failed (digest, "looking at", error);
+    return rp_fs_failed (digest, "looking at", error);
   *out = info_of (&st);
   return TRUE;
 }
@@ -79,7 +79,7 @@ fs_open_blob (RpStore *store, const RpDigest *digest, guint64 *out_size, GError 
   struct stat st;
   if (fd < 0 || fstat (fd, &st) != 0)
     {
-      (void)failed (digest, "opening", error);
+      (void)rp_fs_failed (digest, "opening", error);
       return -1;
     }
   *out_size = (guint64)st.st_size;
@@ -131,7 +131,7 @@ fs_quarantine (RpStore *store, const RpDigest *digest, GError **error)
   if (!rp_blob_dir_make (to, digest, error))
     return FALSE;
   if (move_to_free_name (from->fd, path, to->fd) != 0)
-    return errno == ENOENT || failed (digest, "quarantining", error);
+    return errno == ENOENT || rp_fs_failed (digest, "quarantining", error);
   return rp_blob_dir_sync (to, digest, error) && rp_blob_dir_sync (from, digest, error);
 }
 
@@ -156,7 +156,7 @@ visit_entry (DIR *dir, RpDigestAlgorithm algorithm, const char *prefix, const ch
   if (!rp_path_to_digest (algorithm, prefix, name, &digest))
     return TRUE; /* not ours */
   if (fstatat (dirfd (dir), name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return errno == ENOENT || failed (&digest, "looking at", error);
+    return errno == ENOENT || rp_fs_failed (&digest, "looking at", error);
   RpBlobInfo info = info_of (&st);
   return visit (&digest, &info, user_data, error);
 }
@@ -179,20 +179,25 @@ walk_prefix (int parent, RpDigestAlgorithm algorithm, const char *prefix, RpStor
   return ok;
 }
 
-static gboolean
-fs_each (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **error)
+gboolean
+rp_fs_walk (const RpBlobDir *dirs, RpStoreVisit visit, gpointer user_data, GError **error)
 {
-  const RpFsStore *fs = (RpFsStore *)store;
   for (int algorithm = 0; algorithm < RP_PATHS_N_ALGORITHMS; algorithm++)
     for (int byte = 0; byte < 256; byte++)
       {
         char prefix[3];
         g_snprintf (prefix, sizeof prefix, "%02x", (guint)byte);
-        if (!walk_prefix (fs->paths.blobs[algorithm].fd, (RpDigestAlgorithm)algorithm, prefix,
-                          visit, user_data, error))
+        if (!walk_prefix (dirs[algorithm].fd, (RpDigestAlgorithm)algorithm, prefix, visit,
+                          user_data, error))
           return FALSE;
       }
   return TRUE;
+}
+
+static gboolean
+fs_each (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **error)
+{
+  return rp_fs_walk (((RpFsStore *)store)->paths.blobs, visit, user_data, error);
 }
 
 const RpStoreOps rp_store_fs_ops = {
@@ -203,6 +208,12 @@ const RpStoreOps rp_store_fs_ops = {
   .open_blob = fs_open_blob,
   .quarantine = fs_quarantine,
   .each = fs_each,
+  .touch = rp_fs_touch,
+  .condemn = rp_fs_condemn,
+  .recall = rp_fs_recall,
+  .discard = rp_fs_discard,
+  .each_condemned = rp_fs_each_condemned,
+  .space = rp_fs_space,
   .staging_open = rp_fs_staging_open,
   .staging_append = rp_fs_staging_append,
   .staging_fd = rp_fs_staging_fd,

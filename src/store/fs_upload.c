@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -168,7 +169,7 @@ seal (RpStaging *staging, guint64 size, GError **error)
   if ((guint64)st.st_size > size && ftruncate (staging->fd, (off_t)size) != 0)
     return rp_error_set_errno (error, errno, "cutting the upload %.36s to size", staging->name);
   /* The time tells a collector how long ago somebody relied on the blob. */
-  if (fchmod (staging->fd, BLOB_MODE) != 0 || futimens (staging->fd, NULL) != 0)
+  if (fchmod (staging->fd, BLOB_MODE) != 0 || rp_fs_touch_fd (staging->fd, rp_clock_now_us ()) != 0)
     return rp_error_set_errno (error, errno, "setting the mode of the upload %.36s",
                                staging->name);
   return rp_file_sync (staging->fd, "the upload", error);
@@ -190,7 +191,7 @@ look_at_copy (const RpBlobDir *dir, const char *path, const RpDigest *digest, gu
       || !rp_digest_equal (&actual, digest))
     return COPY_DAMAGED;
   /* As good as stored now. A file of another owner keeps its time, which only makes it older. */
-  (void)!futimens (fd, NULL);
+  (void)!rp_fs_touch_fd (fd, rp_clock_now_us ());
   /* Another commit may just have put it there and not synced it yet; our answer vouches for it. */
   return fsync (fd) == 0 ? COPY_GOOD : COPY_DAMAGED;
 }

@@ -18,6 +18,7 @@ typedef struct {
   RpStore base;
   pthread_mutex_t lock;  /* of the tables and of what is in them */
   GHashTable *blobs;     /* RpDigest → MemBlob */
+  GHashTable *condemned; /* as above */
   GHashTable *stagings;  /* name → MemBytes */
 } MemStore;
 
@@ -58,6 +59,7 @@ mem_open (const char *rest, GError **error)
   MemStore *mem = g_new0 (MemStore, 1);
   pthread_mutex_init (&mem->lock, NULL);
   mem->blobs = g_hash_table_new_full (rp_digest_hash, rp_digest_equal, g_free, mem_blob_free);
+  mem->condemned = g_hash_table_new_full (rp_digest_hash, rp_digest_equal, g_free, mem_blob_free);
   mem->stagings = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, mem_bytes_free);
   return &mem->base;
 }
@@ -67,21 +69,28 @@ mem_close (RpStore *store)
 {
   MemStore *mem = (MemStore *)store;
   g_hash_table_unref (mem->blobs);
+  g_hash_table_unref (mem->condemned);
   g_hash_table_unref (mem->stagings);
   pthread_mutex_destroy (&mem->lock);
   g_free (mem);
 }
 
 static gboolean
-mem_stat (RpStore *store, const RpDigest *digest, RpBlobInfo *out, GError **error)
+stat_in (MemStore *mem, GHashTable *table, const RpDigest *digest, RpBlobInfo *out)
 {
-  MemStore *mem = (MemStore *)store;
   pthread_mutex_lock (&mem->lock);
-  const MemBlob *blob = g_hash_table_lookup (mem->blobs, digest);
+  const MemBlob *blob = g_hash_table_lookup (table, digest);
   if (blob != NULL)
     *out = (RpBlobInfo){ g_bytes_get_size (blob->bytes), blob->stored_at_us };
   pthread_mutex_unlock (&mem->lock);
-  return blob != NULL || rp_store_unknown (digest, error);
+  return blob != NULL;
+}
+
+static gboolean
+mem_stat (RpStore *store, const RpDigest *digest, RpBlobInfo *out, GError **error)
+{
+  MemStore *mem = (MemStore *)store;
+  return stat_in (mem, mem->blobs, digest, out) || rp_store_unknown (digest, error);
 }
 
 /* Callers want a descriptor; -1 with error set. */
@@ -137,25 +146,106 @@ mem_quarantine (RpStore *store, const RpDigest *digest, GError **error)
 }
 
 static gboolean
-mem_each (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **error)
+visit_all (MemStore *mem, GHashTable *table, RpStoreVisit visit, gpointer user_data,
+           GError **error)
 {
-  MemStore *mem = (MemStore *)store;
   /* A copy of the keys: `visit` may call the store. */
   g_autoptr (GPtrArray) digests = g_ptr_array_new_with_free_func (g_free);
   pthread_mutex_lock (&mem->lock);
   GHashTableIter iter;
   gpointer key;
-  g_hash_table_iter_init (&iter, mem->blobs);
+  g_hash_table_iter_init (&iter, table);
   while (g_hash_table_iter_next (&iter, &key, NULL))
     g_ptr_array_add (digests, rp_digest_copy (key));
   pthread_mutex_unlock (&mem->lock);
   for (guint i = 0; i < digests->len; i++)
     {
       RpBlobInfo info;
-      if (mem_stat (store, g_ptr_array_index (digests, i), &info, NULL)
+      if (stat_in (mem, table, g_ptr_array_index (digests, i), &info)
           && !visit (g_ptr_array_index (digests, i), &info, user_data, error))
         return FALSE;
     }
+  return TRUE;
+}
+
+static gboolean
+mem_each (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **error)
+{
+  MemStore *mem = (MemStore *)store;
+  return visit_all (mem, mem->blobs, visit, user_data, error);
+}
+
+static gboolean
+mem_each_condemned (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **error)
+{
+  MemStore *mem = (MemStore *)store;
+  return visit_all (mem, mem->condemned, visit, user_data, error);
+}
+
+/* ---- condemned ---- */
+
+static gboolean
+mem_touch (RpStore *store, const RpDigest *digest, gint64 at_us, GError **error)
+{
+  MemStore *mem = (MemStore *)store;
+  pthread_mutex_lock (&mem->lock);
+  MemBlob *blob = g_hash_table_lookup (mem->blobs, digest);
+  if (blob != NULL)
+    blob->stored_at_us = at_us;
+  pthread_mutex_unlock (&mem->lock);
+  return blob != NULL || rp_store_unknown (digest, error);
+}
+
+/* FALSE if there is none in `from`. Under lock. */
+static gboolean
+move_blob (GHashTable *from, GHashTable *to, const RpDigest *digest)
+{
+  gpointer key, blob;
+  if (!g_hash_table_steal_extended (from, digest, &key, &blob))
+    return FALSE;
+  g_hash_table_replace (to, key, blob);
+  return TRUE;
+}
+
+static gboolean
+mem_condemn (RpStore *store, const RpDigest *digest, GError **error)
+{
+  MemStore *mem = (MemStore *)store;
+  pthread_mutex_lock (&mem->lock);
+  (void)move_blob (mem->blobs, mem->condemned, digest);
+  pthread_mutex_unlock (&mem->lock);
+  return TRUE;
+}
+
+static gboolean
+mem_recall (RpStore *store, const RpDigest *digest, gboolean *out_found, GError **error)
+{
+  MemStore *mem = (MemStore *)store;
+  pthread_mutex_lock (&mem->lock);
+  MemBlob *blob = g_hash_table_lookup (mem->blobs, digest);
+  if (blob == NULL && move_blob (mem->condemned, mem->blobs, digest))
+    blob = g_hash_table_lookup (mem->blobs, digest);
+  if (blob != NULL)
+    blob->stored_at_us = rp_clock_now_us ();
+  pthread_mutex_unlock (&mem->lock);
+  *out_found = blob != NULL;
+  return TRUE;
+}
+
+static gboolean
+mem_discard (RpStore *store, const RpDigest *digest, GError **error)
+{
+  MemStore *mem = (MemStore *)store;
+  pthread_mutex_lock (&mem->lock);
+  g_hash_table_remove (mem->condemned, digest);
+  pthread_mutex_unlock (&mem->lock);
+  return TRUE;
+}
+
+static gboolean
+mem_space (RpStore *store, guint64 *out_free, guint64 *out_total, GError **error)
+{
+  *out_free = *out_total = G_MAXINT64;
   return TRUE;
 }
 
@@ -286,6 +376,12 @@ const RpStoreOps rp_store_mem_ops = {
   .open_blob = mem_open_blob,
   .quarantine = mem_quarantine,
   .each = mem_each,
+  .touch = mem_touch,
+  .condemn = mem_condemn,
+  .recall = mem_recall,
+  .discard = mem_discard,
+  .each_condemned = mem_each_condemned,
+  .space = mem_space,
   .staging_open = mem_staging_open,
   .staging_append = mem_staging_append,
   .staging_fd = mem_staging_fd,

@@ -29,12 +29,13 @@ rp_paths_open (RpPaths *paths, const char *root, GError **error)
   memset (paths, 0, sizeof *paths);
   paths->uploads = -1;
   for (int i = 0; i < RP_PATHS_N_ALGORITHMS; i++)
-    paths->blobs[i].fd = paths->quarantine[i].fd = -1;
+    paths->blobs[i].fd = paths->condemned[i].fd = paths->quarantine[i].fd = -1;
   gboolean ok = open_dir (root, "uploads", NULL, &paths->uploads, error);
   for (int i = 0; ok && i < RP_PATHS_N_ALGORITHMS; i++)
     {
       const char *name = rp_digest_algorithm_name ((RpDigestAlgorithm)i);
       ok = open_dir (root, "blobs", name, &paths->blobs[i].fd, error)
+           && open_dir (root, "condemned", name, &paths->condemned[i].fd, error)
            && open_dir (root, "quarantine", name, &paths->quarantine[i].fd, error);
     }
   if (!ok)
@@ -49,6 +50,7 @@ rp_paths_clear (RpPaths *paths)
   for (int i = 0; i < RP_PATHS_N_ALGORITHMS; i++)
     {
       rp_close_fd (&paths->blobs[i].fd);
+      rp_close_fd (&paths->condemned[i].fd);
       rp_close_fd (&paths->quarantine[i].fd);
     }
 }

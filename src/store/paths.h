@@ -8,10 +8,15 @@
  *       sha512/…
  *     uploads/
  *       <uuid>-<16 hex>      bytes that are coming in; the hex is the hash of the upload's scope
+ *     condemned/
+ *       sha256/
+ *         9f/
+ *           9f2c…            right bytes that nothing needs: restorable until they are unlinked
+ *       sha512/…
  *     quarantine/
  *       sha256/
  *         9f/
- *           9f2c…            condemned or damaged; `9f2c….2` if there was one before
+ *           9f2c…            damaged; `9f2c….2` if there was one before
  *       sha512/…
  *
  * Directories are kept open, and everything else is named relative to them.
@@ -30,6 +35,7 @@ typedef struct {
 
 typedef struct {
   RpBlobDir blobs[RP_PATHS_N_ALGORITHMS];
+  RpBlobDir condemned[RP_PATHS_N_ALGORITHMS];
   RpBlobDir quarantine[RP_PATHS_N_ALGORITHMS];
   int uploads;
 } RpPaths;

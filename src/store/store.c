@@ -196,6 +196,44 @@ rp_store_each (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **
   return store->ops->each (store, visit, user_data, error);
 }
 
+/* ---- condemned bytes ---- */
+
+gboolean
+rp_store_touch (RpStore *store, const RpDigest *digest, gint64 at_us, GError **error)
+{
+  return store->ops->touch (store, digest, at_us, error);
+}
+
+gboolean
+rp_store_condemn (RpStore *store, const RpDigest *digest, GError **error)
+{
+  return store->ops->condemn (store, digest, error);
+}
+
+gboolean
+rp_store_recall (RpStore *store, const RpDigest *digest, gboolean *out_found, GError **error)
+{
+  return store->ops->recall (store, digest, out_found, error);
+}
+
+gboolean
+rp_store_discard (RpStore *store, const RpDigest *digest, GError **error)
+{
+  return store->ops->discard (store, digest, error);
+}
+
+gboolean
+rp_store_each_condemned (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **error)
+{
+  return store->ops->each_condemned (store, visit, user_data, error);
+}
+
+gboolean
+rp_store_space (RpStore *store, guint64 *out_free, guint64 *out_total, GError **error)
+{
+  return store->ops->space (store, out_free, out_total, error);
+}
+
 /* ---- abandoned uploads ---- */
 
 typedef struct {

@@ -8,7 +8,8 @@
  *
  *   ROOT/blobs/sha256/9f/9f2c…          mode 0444
  *   ROOT/uploads/<uuid>-<scope hash>    append-only while open
- *   ROOT/quarantine/sha256/9f/9f2c…     condemned or damaged, restorable
+ *   ROOT/condemned/sha256/9f/9f2c…      needed by nothing, restorable
+ *   ROOT/quarantine/sha256/9f/9f2c…     damaged
  */
 #pragma once
 
@@ -53,11 +54,37 @@ gboolean rp_store_verify (RpStore *store, const RpDigest *digest, GError **error
 gboolean rp_store_quarantine (RpStore *store, const RpDigest *digest, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* ---- bytes that nothing needs any more ----
+ *
+ * Who calls these sees to it that nobody stores or touches the same blob meanwhile, and has it
+ * recorded what becomes of it.
+ */
+
+/* Somebody relies on the blob from now on: `stored_at_us` becomes `at_us`. RP_ERROR_BLOB_UNKNOWN. */
+gboolean rp_store_touch (RpStore *store, const RpDigest *digest, gint64 at_us, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* Moves the blob to the condemned ones, out of sight; a success if it is gone. A crash may undo it. */
+gboolean rp_store_condemn (RpStore *store, const RpDigest *digest, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* Moves it back, durably, touched now. *out_found: the blob can be read (also where it never left). */
+gboolean rp_store_recall (RpStore *store, const RpDigest *digest, gboolean *out_found,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Unlinks the condemned bytes, and never others; a success if they are gone. */
+gboolean rp_store_discard (RpStore *store, const RpDigest *digest, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* What the file system of the store has, in bytes; `out_free` is what is left to us. */
+gboolean rp_store_space (RpStore *store, guint64 *out_free, guint64 *out_total, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /* Calls `visit` for each blob, in no order; FALSE with error set ends the walk. */
 typedef gboolean (*RpStoreVisit) (const RpDigest *digest, const RpBlobInfo *info,
                                   gpointer user_data, GError **error);
 gboolean rp_store_each (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* As above, of the condemned ones. */
+gboolean rp_store_each_condemned (RpStore *store, RpStoreVisit visit, gpointer user_data,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Deletes the uploads that nobody has open and to which nothing was added since `before_us`
  * (microseconds since 1970 UTC), for a janitor. `out_removed` may be NULL. */

@@ -34,6 +34,16 @@ typedef struct {
   /* Visits each blob; one that goes away or comes meanwhile may be visited or not. */
   gboolean (*each) (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **error);
 
+  /* As the functions of store.h are. */
+  gboolean (*touch) (RpStore *store, const RpDigest *digest, gint64 at_us, GError **error);
+  gboolean (*condemn) (RpStore *store, const RpDigest *digest, GError **error);
+  gboolean (*recall) (RpStore *store, const RpDigest *digest, gboolean *out_found,
+                      GError **error);
+  gboolean (*discard) (RpStore *store, const RpDigest *digest, GError **error);
+  gboolean (*each_condemned) (RpStore *store, RpStoreVisit visit, gpointer user_data,
+                              GError **error);
+  gboolean (*space) (RpStore *store, guint64 *out_free, guint64 *out_total, GError **error);
+
   /* Makes (`create`, the name is new) or takes up a staging.  `name` is safe as a file name.
    * RP_ERROR_UPLOAD_UNKNOWN if there is none. */
   RpStaging *(*staging_open) (RpStore *store, const char *name, gboolean create, guint64 *out_size,

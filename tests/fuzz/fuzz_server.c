@@ -39,7 +39,8 @@ start_server (void)
   directory = g_dir_make_tmp ("fuzz-server-XXXXXX", &error);
   char listen[] = "127.0.0.1:0";
   const RpServerOptions options = { .data_dir = directory, .listen = listen,
-                                    .upload_expiry_ms = 1000, .threads = 1, .workers = 2 };
+                                    .upload_expiry_ms = 1000,
+                                    .collect = { 3600000, 3600000, 3600000 }, .threads = 1, .workers = 2 };
   rp_log_set_level (RP_LOG_ERROR);
   server = rp_server_open (&options, &error);
   g_assert_no_error (error);

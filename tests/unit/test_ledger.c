@@ -491,6 +491,27 @@ long_chains_are_read_in_pieces (void **state)
 
 #define WITH(test) cmocka_unit_test_setup_teardown (test, setup, teardown)
 
+/* A file that an older program wrote has events, and lacks a table that this one has. */
+static gboolean
+drop_the_table (RpTxn *txn, gpointer user_data, GError **error)
+{
+  return rp_txn_script (txn, "DROP TABLE counter", error);
+}
+
+static void
+a_new_table_is_made_from_the_events (void **state)
+{
+  Fixture *fixture = *state;
+  g_autoptr (GError) error = NULL;
+  RpLedgerReport report;
+
+  move_counter (fixture, "a", 2);
+  check_ok (rp_db_write (fixture->db, drop_the_table, NULL, &error));
+  close_all (fixture);
+  open_all (fixture);
+  check_ok (rp_ledger_verify (fixture->ledger, 0, NULL, &report, &error));
+}
+
 int
 main (void)
 {
@@ -506,6 +527,7 @@ main (void)
     WITH (a_cut_tail_is_found_by_a_known_head),
     WITH (the_program_itself_cannot_change_events),
     WITH (a_reopened_ledger_goes_on),
+    WITH (a_new_table_is_made_from_the_events),
     WITH (long_chains_are_read_in_pieces),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
