@@ -68,7 +68,9 @@ guard_gone (gpointer user_data)
 {
   RpRetention *retention = user_data;
 
-  rp_protection_forget (retention->engine);
+  /* Learning all releases anew is for the end of a run, not for each of its batches; until then more is
+   * protected than need be. */
+  g_atomic_int_set (&retention->gone, 1);
 }
 
 RpRegistryGuard

@@ -12,6 +12,7 @@ struct RpRetention {
   RpDb *db;
   RpHeld *held;
   GMutex run_lock; /* one run at a time */
+  gint gone;       /* atomic: artifacts of releases may have gone, and the guard does not know yet */
   GMutex pulls_lock;
   GHashTable *pulls; /* under pulls_lock: `repository@digest` → gint64 * */
 };

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "release/protection.h"
 #include "retention/sweep.h"
 
 #define BATCH 100    /* deletions in one transaction: writers wait for it */
@@ -240,6 +241,8 @@ sweep_all (RpRetention *retention, const char *repository, const char *actor, gi
   all.problems = json_array ();
   for (guint i = 0; i < names->len; i++)
     look_at (&all, names->pdata[i]);
+  if (g_atomic_int_compare_and_exchange (&retention->gone, 1, 0))
+    rp_protection_forget (retention->engine);
   json = json_object ();
   json_object_set_new (json, "repositories", all.repositories);
   json_object_set_new (json, "problems", all.problems);
