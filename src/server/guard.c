@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "oci/reference.h"
 #include "release/environment.h"
+#include "server/pace.h"
 #include "server/parts.h"
 
 #define HEADER_MAX 4096 /* bytes of an Authorization header */
@@ -282,7 +283,7 @@ admit (RpRequest *request, RpIdentity *identity, GError *error)
         challenge (request);
       g_propagate_error (&request->refusal, error);
     }
-  else
+  else if (rp_pace_account (request))
     check_permission (request);
 }
 

@@ -28,6 +28,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "server/guard.h"
+#include "server/pace.h"
 #include "server/parts.h"
 #include "server/ready.h"
 #include "server/request.h"
@@ -542,7 +543,7 @@ may_send_ready (RpServer *server, const RpReady *ready, struct MHD_Connection *c
          && ready->seq == rp_server_ledger_seq (server)
          && !is_noted (server, connection)
          && rp_access_is_open (server->services.access) && !g_atomic_int_get (&server->stopping)
-         && rp_ready_fits (connection);
+         && rp_ready_fits (connection) && rp_pace_ready (server, connection);
 }
 
 static RpRequest *
@@ -732,7 +733,7 @@ rp_http_start (RpServer *server, int fd, guint threads, GError **error)
           | (with_tls ? MHD_USE_TLS : 0U),
       0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
       MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-      http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0,
+      http, MHD_OPTION_NOTIFY_CONNECTION, rp_pace_connection, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0,
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
       (unsigned int) CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int) IDLE_TIMEOUT_S,
       /* Without TLS the list ends here. */

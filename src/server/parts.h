@@ -3,8 +3,10 @@
 
 #include "base/file.h"
 #include "server/access_log.h"
+#include "server/crowd.h"
 #include "server/http.h"
 #include "server/janitor.h"
+#include "server/limits.h"
 #include "server/manifest_cache.h"
 #include "server/metrics.h"
 #include "server/router.h"
@@ -21,6 +23,8 @@ struct RpServer {
   RpRouter *router;
   RpMetrics *metrics;
   RpAccessLog *access_log;
+  RpLimits *limits;
+  RpCrowd *crowd;
   RpManifestCache *manifests;
   RpWorkers *writers; /* what writes: short, and better together (group commit) */
   RpWorkers *slow;    /* what hashes or waits: must not keep writers waiting */

@@ -1,13 +1,14 @@
 #include "server/request.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "server/guard.h"
+#include "server/pace.h"
 #include "server/parts.h"
+#include "server/peer.h"
 
 #define ACTOR_MAX 128 /* bytes */
 #define REQUEST_ID_MAX 128 /* bytes */
@@ -116,22 +117,8 @@ rp_request_peer (const RpRequest *request, gboolean network)
 {
   const union MHD_ConnectionInfo *info
       = MHD_get_connection_info (request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-  char text[INET6_ADDRSTRLEN] = "unknown";
 
-  if (info == NULL || info->client_addr == NULL)
-    return g_strdup (text);
-  if (info->client_addr->sa_family == AF_INET)
-    inet_ntop (AF_INET, &((const struct sockaddr_in *) (const void *) info->client_addr)->sin_addr,
-               text, sizeof text);
-  else if (info->client_addr->sa_family == AF_INET6)
-    {
-      struct in6_addr address
-          = ((const struct sockaddr_in6 *) (const void *) info->client_addr)->sin6_addr;
-      if (network && !IN6_IS_ADDR_V4MAPPED (&address))
-        memset (address.s6_addr + 8, 0, 8);
-      inet_ntop (AF_INET6, &address, text, sizeof text);
-    }
-  return g_strdup (text);
+  return rp_peer_name (info != NULL ? info->client_addr : NULL, network);
 }
 
 static gboolean
@@ -204,6 +191,8 @@ rp_request_start (RpRequest *request, struct MHD_Connection *connection, const c
   request->content_length = announced_length (request);
   request->phase = RP_PHASE_BODY;
   rp_router_match (request->server->router, method, request->path, &request->match);
+  if (!rp_pace_address (request))
+    return;
   if (request->match.route != NULL)
     {
       rp_guard_start (request);

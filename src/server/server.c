@@ -245,6 +245,8 @@ apply_reloadable (RpServer *server, const RpServerOptions *options)
   g_mutex_lock (&server->tick_lock);
   server->upload_expiry_ms = options->upload_expiry_ms;
   g_mutex_unlock (&server->tick_lock);
+  rp_limits_set (server->limits, options->rates);
+  rp_crowd_set (server->crowd, options->connections, options->connections_address);
   rp_log_set_level (options->verbose ? RP_LOG_DEBUG : RP_LOG_INFO);
 }
 
@@ -256,6 +258,8 @@ rp_server_open (const RpServerOptions *options, GError **error)
   g_mutex_init (&server->tick_lock);
   g_cond_init (&server->tick_cond);
   server->access_log = rp_access_log_new ();
+  server->limits = rp_limits_new ();
+  server->crowd = rp_crowd_new ();
   apply_reloadable (server, options);
   if (!open_logs (server, options, error) || !lock_data (server, options->data_dir, error)
       || !open_domain (server, options, error) || !start_serving (server, options, error)
@@ -329,6 +333,8 @@ rp_server_close (RpServer *server)
   rp_db_close (server->db);
   rp_store_close (server->services.store);
   rp_access_log_free (server->access_log);
+  rp_limits_free (server->limits);
+  rp_crowd_free (server->crowd);
   rp_lock_release (server->lock);
   g_mutex_clear (&server->tick_lock);
   g_cond_clear (&server->tick_cond);

@@ -5,6 +5,8 @@
 
 #include "retention/collector.h"
 
+#include "server/limits.h"
+
 typedef struct RpServer RpServer;
 
 #define RP_SERVER_LISTEN_DEFAULT "127.0.0.1:5000"
@@ -21,6 +23,9 @@ typedef struct {
   gint64 upload_expiry_ms;  /* uploads idle for longer are deleted */
   RpCollectorTimes collect; /* when bytes go that nothing needs */
   gint64 retention_every_ms; /* lifecycle policies are applied so often */
+  RpLimitRates rates;       /* requests, by class and by who comes */
+  gint64 connections;       /* most at a time; 0: any number */
+  gint64 connections_address; /* from one address */
   char *log_format;         /* of rp_log_formats */
   char *access_log;         /* a file, `-` or `off` */
   gboolean verbose;

@@ -16,6 +16,7 @@
 #define UPLOAD_EXPIRY_MAX_MS (365 * 86400 * G_GINT64_CONSTANT (1000))
 
 #define COLLECT_MAX_MS (365 * 86400 * G_GINT64_CONSTANT (1000))
+#define CONNECTIONS_MAX 30000
 
 #define AT(field) G_STRUCT_OFFSET (RpServerOptions, field)
 #define RESTART FALSE
@@ -34,6 +35,14 @@ const RpSetting rp_settings[] = {
     UPLOAD_EXPIRY_MIN_MS, UPLOAD_EXPIRY_MAX_MS },
   { "retention_every", RP_SETTING_DURATION, AT (retention_every_ms), RESTART,
     RETENTION_EVERY_MIN_MS, RETENTION_EVERY_MAX_MS },
+  { "limit_pull_address", RP_SETTING_RATE,  AT (rates[RP_LIMIT_PULL][RP_LIMIT_ADDRESS]), RELOAD },
+  { "limit_pull_account", RP_SETTING_RATE,  AT (rates[RP_LIMIT_PULL][RP_LIMIT_ACCOUNT]), RELOAD },
+  { "limit_push_address", RP_SETTING_RATE,  AT (rates[RP_LIMIT_PUSH][RP_LIMIT_ADDRESS]), RELOAD },
+  { "limit_push_account", RP_SETTING_RATE,  AT (rates[RP_LIMIT_PUSH][RP_LIMIT_ACCOUNT]), RELOAD },
+  { "limit_api_address",  RP_SETTING_RATE,  AT (rates[RP_LIMIT_API][RP_LIMIT_ADDRESS]),  RELOAD },
+  { "limit_api_account",  RP_SETTING_RATE,  AT (rates[RP_LIMIT_API][RP_LIMIT_ACCOUNT]),  RELOAD },
+  { "limit_connections",  RP_SETTING_COUNT, AT (connections), RELOAD, 1, CONNECTIONS_MAX },
+  { "limit_connections_address", RP_SETTING_COUNT, AT (connections_address), RELOAD, 1, CONNECTIONS_MAX },
   { "log_format",      RP_SETTING_CHOICE,   AT (log_format),       RELOAD, 0, 0, rp_log_formats },
   { "access_log",      RP_SETTING_OUTPUT,   AT (access_log),       RELOAD },
   { "collect_every",   RP_SETTING_DURATION, AT (collect.every_ms), RESTART, 1000, COLLECT_MAX_MS },
@@ -58,7 +67,20 @@ rp_setting_find (const char *name)
 static gboolean
 is_text (const RpSetting *setting)
 {
-  return setting->kind != RP_SETTING_TRUTH && setting->kind != RP_SETTING_DURATION;
+  switch (setting->kind)
+    {
+    case RP_SETTING_TEXT:
+    case RP_SETTING_PATH:
+    case RP_SETTING_OUTPUT:
+    case RP_SETTING_CHOICE:
+      return TRUE;
+    case RP_SETTING_TRUTH:
+    case RP_SETTING_DURATION:
+    case RP_SETTING_COUNT:
+    case RP_SETTING_RATE:
+      break;
+    }
+  return FALSE;
 }
 
 static char **
@@ -125,6 +147,29 @@ set_duration (const RpSetting *setting, const char *text, gint64 *out, GError **
   return TRUE;
 }
 
+static gboolean
+set_count (const RpSetting *setting, const char *text, gint64 *out, GError **error)
+{
+  guint64 value = 0;
+
+  if (strcmp (text, "off") != 0
+      && !g_ascii_string_to_unsigned (text, 10, (guint64) setting->min, (guint64) setting->max, &value, NULL))
+    {
+      g_autofree char *what = g_strdup_printf (
+          "off, or a number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, setting->min, setting->max);
+      return refuse (error, what, text);
+    }
+  *out = (gint64) value;
+  return TRUE;
+}
+
+static gboolean
+set_rate (const char *text, RpRate *out, GError **error)
+{
+  return rp_rate_parse (text, out)
+         || refuse (error, "off, or a rate such as 20/s, 600/m or 10000/h", text);
+}
+
 gboolean
 rp_setting_set (const RpSetting *setting, const char *text, RpServerOptions *options,
                 GError **error)
@@ -137,6 +182,10 @@ rp_setting_set (const RpSetting *setting, const char *text, RpServerOptions *opt
       return set_truth (text, at, error);
     case RP_SETTING_DURATION:
       return set_duration (setting, text, at, error);
+    case RP_SETTING_COUNT:
+      return set_count (setting, text, at, error);
+    case RP_SETTING_RATE:
+      return set_rate (text, at, error);
     case RP_SETTING_CHOICE:
       if (!g_strv_contains (setting->values, text))
         {
@@ -259,13 +308,15 @@ size_of (const RpSetting *setting)
 {
   if (is_text (setting))
     return sizeof (char *);
+  if (setting->kind == RP_SETTING_RATE)
+    return sizeof (RpRate);
   return setting->kind == RP_SETTING_TRUTH ? sizeof (gboolean) : sizeof (gint64);
 }
 
 static void
 swap (const RpSetting *setting, RpServerOptions *a, RpServerOptions *b)
 {
-  guint8 spare[8];
+  guint8 spare[sizeof (RpRate)];
   gsize size = size_of (setting);
 
   g_assert (size <= sizeof spare);

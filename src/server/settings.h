@@ -13,6 +13,8 @@ typedef enum {
   RP_SETTING_CHOICE,   /* text, one of `values` */
   RP_SETTING_TRUTH,    /* gboolean */
   RP_SETTING_DURATION, /* gint64, milliseconds */
+  RP_SETTING_COUNT,    /* gint64; `off` is 0 */
+  RP_SETTING_RATE,     /* RpRate */
 } RpSettingKind;
 
 typedef struct {
@@ -20,7 +22,7 @@ typedef struct {
   RpSettingKind kind;
   gsize offset;     /* in RpServerOptions */
   gboolean reloads; /* SIGHUP changes it; else it takes a restart */
-  gint64 min, max;  /* of durations */
+  gint64 min, max;  /* of durations and counts */
   const char *const *values; /* of choices, NULL-ended */
 } RpSetting;
 

@@ -100,6 +100,8 @@ handle_metrics (RpRequest *request, GError **error)
   if (!count_blobs (server->services.store, &count, error))
     return FALSE;
   rp_metrics_print (server->metrics, out);
+  rp_limits_print (server->limits, out);
+  rp_crowd_print (server->crowd, out);
   print_gauge (out, "repoint_http_in_flight", "Requests being answered.",
                rp_http_in_flight (server->http));
   print_gauge (out, "repoint_http_waiting", "Long polls that wait for news.",
