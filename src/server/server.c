@@ -15,7 +15,7 @@
 #include "server/parts.h"
 #include "server/settings.h"
 
-#define WRITERS_DEFAULT 16 /* they mostly wait for the disk, and together they share a sync */
+#define WRITERS_DEFAULT 32 /* they mostly wait for the disk, and together they share a sync */
 #define SLOW_DEFAULT 4
 #define STOP_GRACE_US (10 * G_USEC_PER_SEC) /* for uploads that are coming in */
 #define DATA_MODE 0700
