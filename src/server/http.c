@@ -28,6 +28,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "server/guard.h"
+#include "server/listen.h"
 #include "server/pace.h"
 #include "server/parts.h"
 #include "server/ready.h"
@@ -42,7 +43,7 @@
 
 struct RpHttp {
   RpServer *server;
-  struct MHD_Daemon *daemon;
+  GPtrArray *daemons; /* struct MHD_Daemon, one a socket */
   gint in_flight; /* atomic */
   GMutex lock;
   GHashTable *receiving; /* under lock: requests whose streamed body is coming in */
@@ -697,6 +698,7 @@ static void
 free_http (RpHttp *http)
 {
   g_hash_table_unref (http->receiving);
+  g_ptr_array_unref (http->daemons);
   g_mutex_clear (&http->lock);
   g_free (http);
 }
@@ -712,49 +714,64 @@ check_tls (GError **error)
   return FALSE;
 }
 
-gboolean
-rp_http_start (RpServer *server, int fd, guint threads, GError **error)
+static struct MHD_Daemon *
+start_daemon (RpHttp *http, int fd, guint threads)
 {
+  RpServer *server = http->server;
   const gboolean with_tls = server->tls != NULL;
+
+  return MHD_start_daemon (
+      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG
+          | (with_tls ? MHD_USE_TLS : 0U),
+      0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
+      MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
+      MHD_OPTION_NOTIFY_CONNECTION, rp_pace_connection, server, MHD_OPTION_LISTEN_SOCKET, fd,
+      MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      (size_t) CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, (unsigned int) CONNECTION_LIMIT,
+      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int) IDLE_TIMEOUT_S,
+      /* Without TLS the list ends here. */
+      with_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, rp_tls_retrieve,
+      MHD_OPTION_HTTPS_PRIORITIES, RP_TLS_PRIORITIES, MHD_OPTION_END);
+}
+
+gboolean
+rp_http_start (RpServer *server, GArray *listeners, guint threads, GError **error)
+{
   RpHttp *http;
 
-  if (with_tls && !check_tls (error))
-    {
-      close (fd);
-      return FALSE;
-    }
+  if (server->tls != NULL && !check_tls (error))
+    return FALSE;
   http = g_new0 (RpHttp, 1);
   http->server = server;
   server->http = http; /* requests may come before this function returns */
   g_mutex_init (&http->lock);
   http->receiving = g_hash_table_new (NULL, NULL);
-  http->daemon = MHD_start_daemon (
-      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG
-          | (with_tls ? MHD_USE_TLS : 0U),
-      0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
-      MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-      http, MHD_OPTION_NOTIFY_CONNECTION, rp_pace_connection, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
-      (unsigned int) CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int) IDLE_TIMEOUT_S,
-      /* Without TLS the list ends here. */
-      with_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, rp_tls_retrieve,
-      MHD_OPTION_HTTPS_PRIORITIES, RP_TLS_PRIORITIES, MHD_OPTION_END);
-  if (http->daemon != NULL)
-    return TRUE;
-  close (fd);
-  server->http = NULL;
-  free_http (http);
-  g_set_error_literal (error, RP_ERROR, RP_ERROR_FAILED, "the HTTP server could not be started");
-  return FALSE;
+  http->daemons = g_ptr_array_new ();
+  for (guint i = 0; i < listeners->len; i++)
+    {
+      RpListener *listener = &g_array_index (listeners, RpListener, i);
+      struct MHD_Daemon *daemon = start_daemon (http, listener->fd, threads);
+      if (daemon == NULL)
+        {
+          g_set_error (error, RP_ERROR, RP_ERROR_FAILED,
+                       "the HTTP server could not be started on %s", listener->host);
+          return FALSE;
+        }
+      listener->fd = -1;
+      g_ptr_array_add (http->daemons, daemon);
+    }
+  return TRUE;
 }
 
 void
 rp_http_quiesce (RpHttp *http)
 {
-  int fd = MHD_quiesce_daemon (http->daemon);
-
-  if (fd >= 0)
-    close (fd);
+  for (guint i = 0; i < http->daemons->len; i++)
+    {
+      int fd = MHD_quiesce_daemon (http->daemons->pdata[i]);
+      if (fd >= 0)
+        close (fd);
+    }
 }
 
 /* Over TLS a farewell may lie before the end, so that only TCP knows that nothing more will come. */
@@ -812,6 +829,7 @@ rp_http_stop (RpHttp *http)
 {
   if (http == NULL)
     return;
-  MHD_stop_daemon (http->daemon);
+  for (guint i = 0; i < http->daemons->len; i++)
+    MHD_stop_daemon (http->daemons->pdata[i]);
   free_http (http);
 }

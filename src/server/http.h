@@ -5,9 +5,9 @@
 
 typedef struct RpHttp RpHttp;
 
-/* Serves the listening socket `fd`, which it takes over, with `threads` event loops; sets
- * server->http. */
-gboolean rp_http_start (RpServer *server, int fd, guint threads, GError **error)
+/* Serves the sockets of `listeners` (RpListener), which it takes over one by one, each with `threads` event loops;
+ * sets server->http, also where it fails in the middle: rp_http_stop() ends what was begun. */
+gboolean rp_http_start (RpServer *server, GArray *listeners, guint threads, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 /* Accepts no more connections. */
 void rp_http_quiesce (RpHttp *http);

@@ -1,10 +1,13 @@
 #include "server/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -60,6 +63,19 @@ is_loopback (const struct sockaddr *address)
   return FALSE;
 }
 
+static gboolean
+refused_to_listen (const char *text, int number, GError **error)
+{
+  if (number == EADDRINUSE)
+    g_set_error (error, RP_ERROR, RP_ERROR_BUSY,
+                 "cannot listen on %s: another process does; stop it or choose another port "
+                 "with --listen",
+                 text);
+  else
+    rp_error_set_errno (error, number, "cannot listen on %s", text);
+  return FALSE;
+}
+
 static int
 bind_socket (const AddressList *address, const char *text, GError **error)
 {
@@ -71,15 +87,9 @@ bind_socket (const AddressList *address, const char *text, GError **error)
       rp_error_set_errno (error, errno, "cannot open a socket for %s", text);
       return -1;
     }
-  if (bind (fd, address->ai_addr, address->ai_addrlen) != 0 || listen (fd, BACKLOG) != 0)
+  if (bind (fd, address->ai_addr, address->ai_addrlen) != 0)
     {
-      if (errno == EADDRINUSE)
-        g_set_error (error, RP_ERROR, RP_ERROR_BUSY,
-                     "cannot listen on %s: another process does; stop it or choose another port "
-                     "with --listen",
-                     text);
-      else
-        rp_error_set_errno (error, errno, "cannot listen on %s", text);
+      (void) !refused_to_listen (text, errno, error);
       return -1;
     }
   int result = fd;
@@ -139,14 +149,80 @@ rp_listener_probe (const char *text, GError **error)
 }
 
 gboolean
-rp_listener_open (const char *text, gboolean allow_anonymous, RpListener *out, GError **error)
+rp_listener_bind (const char *text, RpListener *out, GError **error)
 {
   g_autofree char *host = NULL;
   g_autoptr (AddressList) list = resolve (text, &host, error);
 
   if (list == NULL)
     return FALSE;
-  if (!allow_anonymous && !is_loopback (list->ai_addr))
+  out->fd = bind_socket (list, text, error);
+  if (out->fd < 0)
+    return FALSE;
+  out->port = bound_port (out->fd);
+  out->beyond = !is_loopback (list->ai_addr);
+  out->host = list->ai_family == AF_INET6 ? g_strconcat ("[", *host ? host : "::1", "]", NULL)
+                                          : g_strdup (*host ? host : "127.0.0.1");
+  return TRUE;
+}
+
+/* As for people. */
+static char *
+name_of (const struct sockaddr_storage *address, socklen_t size)
+{
+  const struct sockaddr_un *local = (const struct sockaddr_un *) (const void *) address;
+  char host[NI_MAXHOST];
+
+  if (address->ss_family == AF_UNIX)
+    return g_strdup (size > offsetof (struct sockaddr_un, sun_path) && local->sun_path[0] == '/'
+                         ? local->sun_path
+                         : "a unix socket");
+  if (getnameinfo ((const struct sockaddr *) address, size, host, sizeof host, NULL, 0, NI_NUMERICHOST) != 0)
+    return g_strdup ("unknown");
+  return address->ss_family == AF_INET6 ? g_strconcat ("[", host, "]", NULL) : g_strdup (host);
+}
+
+static gboolean
+socket_says (int fd, int option, int wanted)
+{
+  int value = -1;
+  socklen_t size = sizeof value;
+
+  return getsockopt (fd, SOL_SOCKET, option, &value, &size) == 0 && value == wanted;
+}
+
+gboolean
+rp_listener_adopt (int fd, RpListener *out, GError **error)
+{
+  struct sockaddr_storage address = { 0 };
+  socklen_t size = sizeof address;
+  int flags = fcntl (fd, F_GETFL);
+
+  if (flags < 0 || getsockname (fd, (struct sockaddr *) &address, &size) != 0
+      || !socket_says (fd, SO_TYPE, SOCK_STREAM) || !socket_says (fd, SO_ACCEPTCONN, 1))
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_USAGE,
+                   "descriptor %d is no stream socket, or does not listen: expected ListenStream= "
+                   "with Accept=no",
+                   fd);
+      return FALSE;
+    }
+  if (fcntl (fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl (fd, F_SETFD, FD_CLOEXEC) != 0)
+    return rp_error_set_errno (error, errno, "descriptor %d", fd);
+  out->fd = fd;
+  out->port = address.ss_family == AF_UNIX ? 0 : bound_port (fd);
+  out->host = name_of (&address, size);
+  out->beyond = address.ss_family != AF_UNIX && !is_loopback ((const struct sockaddr *) &address);
+  return TRUE;
+}
+
+gboolean
+rp_listener_start (const RpListener *listener, gboolean allow_anonymous, GError **error)
+{
+  g_autofree char *text = listener->port > 0 ? g_strdup_printf ("%s:%u", listener->host, listener->port)
+                                             : g_strdup (listener->host);
+
+  if (listener->beyond && !allow_anonymous)
     {
       g_set_error (error, RP_ERROR, RP_ERROR_DENIED,
                    "%s can be reached from other machines, and nobody who comes is asked who they "
@@ -156,11 +232,7 @@ rp_listener_open (const char *text, gboolean allow_anonymous, RpListener *out, G
                    text);
       return FALSE;
     }
-  out->fd = bind_socket (list, text, error);
-  if (out->fd < 0)
-    return FALSE;
-  out->port = bound_port (out->fd);
-  out->host = list->ai_family == AF_INET6 ? g_strconcat ("[", *host ? host : "::1", "]", NULL)
-                                          : g_strdup (*host ? host : "127.0.0.1");
-  return TRUE;
+  /* Of one that listens already the backlog is its owner's. */
+  return socket_says (listener->fd, SO_ACCEPTCONN, 1) || listen (listener->fd, BACKLOG) == 0
+         || refused_to_listen (text, errno, error);
 }

@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/notify.h"
-#include "server/listen.h"
+#include "server/entrance.h"
 #include "server/parts.h"
 #include "server/settings.h"
 
@@ -180,20 +180,16 @@ open_tls (RpServer *server, const RpServerOptions *options, GError **error)
 }
 
 static gboolean
-start_serving (RpServer *server, const RpServerOptions *options, GError **error)
+start_serving (RpServer *server, const RpServerOptions *options, GArray *listeners, GError **error)
 {
   guint threads = options->threads > 0 ? options->threads : g_get_num_processors ();
-  g_auto (RpListener) listener = { .fd = -1 };
+  gboolean allowed = options->allow_anonymous || !rp_access_is_open (server->services.access);
 
-  if (!open_tls (server, options, error)
-      || !rp_listener_open (options->listen,
-                         options->allow_anonymous || !rp_access_is_open (server->services.access),
-                         &listener, error))
+  if (!open_tls (server, options, error) || !rp_entrance_open (listeners, allowed, error))
     return FALSE;
   raise_descriptor_limit ();
-  server->port = listener.port;
-  server->url = g_strdup_printf ("%s://%s:%u", server->tls != NULL ? "https" : "http", listener.host,
-                                 listener.port);
+  server->port = rp_entrance_port (listeners);
+  server->url = rp_entrance_url (listeners, server->tls != NULL);
   server->router = rp_router_new (tables);
   server->metrics = rp_metrics_new (server->router);
   server->manifests = rp_manifest_cache_new ();
@@ -202,7 +198,7 @@ start_serving (RpServer *server, const RpServerOptions *options, GError **error)
   server->slow = rp_workers_new ("slow", SLOW_DEFAULT, rp_http_work);
   server->waiters = rp_waiters_new (rp_http_wake);
   rp_ledger_set_listener (server->services.ledger, on_commit, server);
-  if (!rp_http_start (server, g_steal_fd (&listener.fd), threads, error))
+  if (!rp_http_start (server, listeners, threads, error))
     return FALSE;
   server->ticker = g_thread_new ("ticker", ticker_thread, server);
   rp_collector_start (server->services.collector);
@@ -254,6 +250,7 @@ RpServer *
 rp_server_open (const RpServerOptions *options, GError **error)
 {
   g_autoptr (RpServer) server = g_new0 (RpServer, 1);
+  g_autoptr (GArray) listeners = NULL;
 
   g_mutex_init (&server->tick_lock);
   g_cond_init (&server->tick_cond);
@@ -261,8 +258,10 @@ rp_server_open (const RpServerOptions *options, GError **error)
   server->limits = rp_limits_new ();
   server->crowd = rp_crowd_new ();
   apply_reloadable (server, options);
-  if (!open_logs (server, options, error) || !lock_data (server, options->data_dir, error)
-      || !open_domain (server, options, error) || !start_serving (server, options, error)
+  listeners = rp_entrance_bind (options->listen, error);
+  if (listeners == NULL || !open_logs (server, options, error)
+      || !lock_data (server, options->data_dir, error) || !open_domain (server, options, error)
+      || !start_serving (server, options, listeners, error)
       || !write_port_file (server, options->port_file, error))
     return NULL;
   return g_steal_pointer (&server);

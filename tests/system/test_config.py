@@ -25,13 +25,13 @@ def file(tmp_path):
     return write
 
 
-def test_a_file_says_what_flags_say_and_flags_win(start_server, file, tmp_path):
+def test_a_file_says_what_flags_say_and_flags_win(start_server, file, tmp_path, wait_for):
     path = file("data: elsewhere\nverbose: true\nport_file: the.port\n")
     server = start_server(args=["-c", path])  # with --data and --port-file on the command line
     assert not (tmp_path / "elsewhere").exists() and not (tmp_path / "the.port").exists()
     assert (server.data / "repoint.db").exists()
     assert server.request("GET", "/healthz")[0] == 200
-    assert " debug " in server.log_text()
+    wait_for(lambda: " debug " in server.log_text(), what="the debug log")
 
 
 def test_paths_are_relative_to_the_file(start_server, file, tmp_path):
