@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,7 @@ def data_set(manifests, blobs):
     place = Path(tempfile.gettempdir()) / f"repoint-bench-{os.getuid()}-{manifests}-{blobs}"
     if not (place / "whole").exists():
         print(f"making a ledger of {manifests + blobs:,} events in {place} …", file=sys.stderr, flush=True)
+        shutil.rmtree(place, ignore_errors=True)
         subprocess.run([tool("dataset"), place, str(manifests), str(blobs)], check=True, timeout=900)
         (place / "whole").touch()
     return place
