@@ -58,6 +58,7 @@ enum {
   X (MANIFEST_UNKNOWN,      "manifest-unknown",      404, "MANIFEST_UNKNOWN",      NOT_FOUND)      \
   X (MANIFEST_BLOB_UNKNOWN, "manifest-blob-unknown", 404, "MANIFEST_BLOB_UNKNOWN", CORRUPT)        \
   X (CORRUPT,               "corrupt",               500, "UNKNOWN",               CORRUPT)        \
+  X (QUOTA,                 "quota-exceeded",        413, "DENIED",                REFUSED)        \
   X (NO_SPACE,              "no-space",              507, "DENIED",                NO_SPACE)       \
   X (BUSY,                  "busy",                  503, "UNKNOWN",               CONFLICT)       \
   X (UNREACHABLE,           "unreachable",           502, "UNKNOWN",               UNREACHABLE)    \

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/size.h"
 
 enum { DIGEST_DIGITS = 12, COMMIT_DIGITS = 8 };
 
@@ -45,17 +46,7 @@ rp_humane_commit (const char *commit)
 char *
 rp_humane_size (gint64 bytes)
 {
-  static const char *const units[] = { "kB", "MB", "GB", "TB", "PB" };
-  if (bytes < 1000)
-    return g_strdup_printf ("%" G_GINT64_FORMAT " B", bytes);
-  double value = (double) bytes / 1000;
-  gsize unit = 0;
-  while (value >= 999.95 && unit + 1 < G_N_ELEMENTS (units))
-    {
-      value /= 1000;
-      unit++;
-    }
-  return g_strdup_printf ("%.1f %s", value, units[unit]);
+  return rp_size_format (bytes);
 }
 
 char *

@@ -1,3 +1,5 @@
+#include "base/size.h"
+#include "cli/humane.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
@@ -6,6 +8,7 @@ static char **set_except;
 static char *set_sparse;
 static char *set_deletion;
 static char *set_burnt;
+static char *set_quota;
 static gboolean set_remove;
 
 static const GOptionEntry set_options[] = {
@@ -19,6 +22,8 @@ static const GOptionEntry set_options[] = {
     "WORD" },
   { "burnt-tags", 0, 0, G_OPTION_ARG_STRING, &set_burnt,
     "Deleted tags can never name other bytes: on or off", "WORD" },
+  { "quota", 0, 0, G_OPTION_ARG_STRING, &set_quota,
+    "What all repositories that match may have together: 10GB, 512MiB or none", "SIZE" },
   { "remove", 0, 0, G_OPTION_ARG_NONE, &set_remove, "Drop the policy of this pattern", NULL },
   { NULL }
 };
@@ -66,6 +71,36 @@ add_word (json_t *fields, const char *member, const char *word)
     json_object_set_new (fields, member, json_string (word));
 }
 
+static gboolean
+add_quota (json_t *fields, GError **error)
+{
+  gint64 bytes;
+  if (set_quota == NULL)
+    return TRUE;
+  if (g_str_equal (set_quota, "none"))
+    json_object_set_new (fields, "quota_bytes", json_null ());
+  else if (rp_size_parse (set_quota, &bytes))
+    json_object_set_new (fields, "quota_bytes", json_integer (bytes));
+  else
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_USAGE,
+                   "--quota %s: expected a size such as 500MB, 10GB or 10GiB, or none", set_quota);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* ---- views ---- */
+
+#define POLICY_COLUMNS "PATTERN|TAGS|~EXCEPT|SPARSE|DELETION|BURNT TAGS|>QUOTA"
+
+static void
+add_size (RpTable *table, gint64 bytes)
+{
+  g_autofree char *text = rp_humane_size (bytes);
+  rp_table_add (table, RP_STYLE_PLAIN, text);
+}
+
 static void
 add_row (RpTable *table, const json_t *policy)
 {
@@ -81,13 +116,38 @@ add_row (RpTable *table, const json_t *policy)
   rp_table_add (table, RP_STYLE_PLAIN, rp_json_str (policy, "sparse"));
   rp_table_add (table, RP_STYLE_PLAIN, rp_json_str (policy, "deletion"));
   rp_table_add (table, RP_STYLE_PLAIN, rp_json_str (policy, "burnt_tags"));
+  if (json_is_integer (json_object_get (policy, "quota_bytes")))
+    add_size (table, rp_json_int (policy, "quota_bytes"));
+  else
+    rp_table_add (table, RP_STYLE_PLAIN, "none");
 }
 
 static void
 print_policy (RpCli *cli, const json_t *policy)
 {
-  g_autoptr (RpTable) table = rp_table_new ("PATTERN|TAGS|~EXCEPT|SPARSE|DELETION|BURNT TAGS");
+  g_autoptr (RpTable) table = rp_table_new (POLICY_COLUMNS);
   add_row (table, policy);
+  rp_table_print (table, &cli->out, 0);
+}
+
+/* What is used of each quota. Nothing where there is none. */
+static void
+print_quotas (RpCli *cli, const json_t *quotas)
+{
+  g_autoptr (RpTable) table = rp_table_new ("QUOTA OF|>USED|>LIMIT|>LEFT");
+  gsize i;
+  json_t *quota;
+  if (json_array_size (quotas) == 0)
+    return;
+  json_array_foreach (quotas, i, quota)
+  {
+    gint64 used = rp_json_int (quota, "used_bytes"), limit = rp_json_int (quota, "limit_bytes");
+    rp_table_add (table, RP_STYLE_BOLD, rp_json_str (quota, "pattern"));
+    add_size (table, used);
+    add_size (table, limit);
+    add_size (table, MAX (limit - used, 0));
+  }
+  fputc ('\n', cli->out.stream);
   rp_table_print (table, &cli->out, 0);
 }
 
@@ -112,7 +172,7 @@ set_run (RpCli *cli, char **args, GError **error)
 {
   g_autoptr (json_t) fields = json_object ();
   g_autofree char *path = rp_api_path ("repositories", "policies", args[0], NULL);
-  if (!add_tags (fields, error) || rp_cli_api (cli, error) == NULL)
+  if (!add_tags (fields, error) || !add_quota (fields, error) || rp_cli_api (cli, error) == NULL)
     return FALSE;
   add_word (fields, "sparse", set_sparse);
   add_word (fields, "deletion", set_deletion);
@@ -120,8 +180,8 @@ set_run (RpCli *cli, char **args, GError **error)
   if (set_remove == (json_object_size (fields) > 0))
     {
       g_set_error_literal (error, RP_ERROR, RP_ERROR_USAGE,
-                           "give what to set (--tags, --sparse, --deletion, --burnt-tags), or "
-                           "--remove alone");
+                           "give what to set (--tags, --sparse, --deletion, --burnt-tags, --quota), "
+                           "or --remove alone");
       return FALSE;
     }
   if (set_remove)
@@ -138,6 +198,20 @@ set_run (RpCli *cli, char **args, GError **error)
 
 /* ---- show ---- */
 
+static void
+print_effective (RpCli *cli, const json_t *answer)
+{
+  const json_t *use = json_object_get (answer, "use");
+  g_autofree char *bytes = rp_humane_size (rp_json_int (use, "bytes"));
+  gint64 objects = rp_json_int (use, "objects");
+  print_policy (cli, json_object_get (answer, "policy"));
+  g_autofree char *text = g_strdup_printf ("%s in %" G_GINT64_FORMAT " blobs and manifests", bytes,
+                                           objects);
+  fputc ('\n', cli->out.stream);
+  rp_cli_print_fact (cli, "used", text);
+  print_quotas (cli, json_object_get (answer, "quotas"));
+}
+
 static gboolean
 show_one (RpCli *cli, const char *repository, GError **error)
 {
@@ -149,7 +223,7 @@ show_one (RpCli *cli, const char *repository, GError **error)
   if (cli->json)
     rp_cli_print_json (cli, answer);
   else
-    print_policy (cli, json_object_get (answer, "policy"));
+    print_effective (cli, answer);
   return TRUE;
 }
 
@@ -169,7 +243,7 @@ show_run (RpCli *cli, char **args, GError **error)
       rp_cli_print_json (cli, answer);
       return TRUE;
     }
-  g_autoptr (RpTable) table = rp_table_new ("PATTERN|TAGS|~EXCEPT|SPARSE|DELETION|BURNT TAGS");
+  g_autoptr (RpTable) table = rp_table_new (POLICY_COLUMNS);
   gsize i;
   json_t *policy;
   json_array_foreach (json_object_get (answer, "policies"), i, policy) add_row (table, policy);
@@ -178,6 +252,7 @@ show_run (RpCli *cli, char **args, GError **error)
                       "deletion is allowed; `repoint repo set PATTERN` sets one");
   else
     rp_table_print (table, &cli->out, 0);
+  print_quotas (cli, json_object_get (answer, "quotas"));
   return TRUE;
 }
 
@@ -185,7 +260,7 @@ const RpVerb rp_repo_verbs[] = {
   { "ls", "List the repositories of the server", "", NULL, rp_repo_list_run, NULL },
   { "set", "Set what the repositories that match a pattern allow", "PATTERN", set_options, set_run,
     NULL },
-  { "show", "Show the policies, or the one that counts for a repository", "[REPOSITORY]", NULL,
+  { "show", "Show policies, quotas and what is used", "[REPOSITORY]", NULL,
     show_run, NULL },
   { NULL }
 };

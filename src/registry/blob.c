@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "oci/reference.h"
 #include "registry/internal.h"
+#include "registry/use.h"
 
 typedef struct {
   RpRegistry *registry;
@@ -208,8 +209,9 @@ append_added (RpTxn *txn, const AddJob *job, const char *from, GError **error)
   json_object_set_new (body, "size", json_integer ((json_int_t) job->size_bytes));
   if (from)
     json_object_set_new (body, "from", json_string (from));
-  return rp_ledger_append (job->registry->ledger, txn, job->actor, "blob.added", body, NULL,
-                           error);
+  return rp_use_check (txn, job->repository, job->digest, job->size_bytes, error)
+         && rp_ledger_append (job->registry->ledger, txn, job->actor, "blob.added", body, NULL,
+                              error);
 }
 
 static gboolean
@@ -235,6 +237,8 @@ rp_registry_blob_commit (RpRegistry *registry, const char *repository, RpUpload 
   if (!rp_repository_check (repository, error))
     return FALSE;
   job.size_bytes = rp_upload_size (upload);
+  if (!rp_registry_check_room (registry, repository, expected, job.size_bytes, error))
+    return FALSE;
   rp_bytes_use (&registry->bytes, expected);
   ok = rp_upload_commit (upload, expected, error)
        && rp_db_write (registry->db, record_commit, &job, error);

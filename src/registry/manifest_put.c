@@ -17,6 +17,7 @@
 #include "oci/reference.h"
 #include "registry/internal.h"
 #include "registry/policy.h"
+#include "registry/use.h"
 
 #define MISSING_SHOWN 20 /* digests in one message */
 
@@ -305,6 +306,7 @@ check_all (RpTxn *txn, const Put *put, const RpPolicy *policy, gboolean *out_new
 
   if (!check_all_tags (txn, put, policy, error)
       || !check_media_type (txn, put, out_new_manifest, error)
+      || !rp_use_check (txn, put->repository, &put->digest, put->size, error)
       || !check_recorded (txn, put, missing, error))
     return FALSE;
   return missing->len == 0 || policy->allow_sparse || refuse_missing (put, missing, error);

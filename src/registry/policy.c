@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/size.h"
 
 static const char *const mutabilities[] = {
   [RP_TAGS_IMMUTABLE] = "IMMUTABLE",
@@ -198,7 +199,8 @@ static gboolean
 check_members (const json_t *fields, GError **error)
 {
   static const char *const known[]
-      = { "tag_mutability", "exclusions", "sparse", "deletion", "burnt_tags", "pattern", NULL };
+      = { "tag_mutability", "exclusions", "sparse", "deletion", "burnt_tags", "quota_bytes",
+          "pattern", NULL };
   const char *member;
   json_t *value;
 
@@ -214,6 +216,20 @@ check_members (const json_t *fields, GError **error)
   return TRUE;
 }
 
+static gboolean
+read_quota (RpPolicy *policy, const json_t *fields, GError **error)
+{
+  const json_t *value = json_object_get (fields, "quota_bytes");
+
+  if (value == NULL)
+    return TRUE;
+  policy->quota_bytes = json_is_null (value) ? -1 : json_integer_value (value);
+  return json_is_null (value)
+         || (json_is_integer (value) && policy->quota_bytes >= 0
+             && policy->quota_bytes <= RP_SIZE_MAX)
+         || invalid (error, "\"quota_bytes\" is a whole number up to 2^53, or null for no quota");
+}
+
 gboolean
 rp_policy_update (RpPolicy *policy, const json_t *fields, GError **error)
 {
@@ -221,7 +237,8 @@ rp_policy_update (RpPolicy *policy, const json_t *fields, GError **error)
          && read_exclusions (policy, fields, error) && settle_exclusions (policy, fields, error)
          && read_choice (fields, "sparse", "deny", "allow", &policy->allow_sparse, error)
          && read_choice (fields, "deletion", "deny", "allow", &policy->allow_deletion, error)
-         && read_choice (fields, "burnt_tags", "off", "on", &policy->burnt_tags, error);
+         && read_choice (fields, "burnt_tags", "off", "on", &policy->burnt_tags, error)
+         && read_quota (policy, fields, error);
 }
 
 json_t *
@@ -239,6 +256,8 @@ rp_policy_to_json (const RpPolicy *policy)
   json_object_set_new (json, "sparse", json_string (policy->allow_sparse ? "allow" : "deny"));
   json_object_set_new (json, "deletion", json_string (policy->allow_deletion ? "allow" : "deny"));
   json_object_set_new (json, "burnt_tags", json_string (policy->burnt_tags ? "on" : "off"));
+  json_object_set_new (json, "quota_bytes",
+                       policy->quota_bytes < 0 ? json_null () : json_integer (policy->quota_bytes));
   return json;
 }
 
@@ -247,7 +266,8 @@ rp_policy_to_json (const RpPolicy *policy)
 static void
 set_default (RpPolicy *policy)
 {
-  *policy = (RpPolicy){ .mutability = RP_TAGS_IMMUTABLE, .allow_deletion = TRUE };
+  *policy = (RpPolicy){ .mutability = RP_TAGS_IMMUTABLE, .allow_deletion = TRUE,
+                        .quota_bytes = -1 };
 }
 
 /* A recorded policy was checked when it came in; what cannot be read is damage. */

@@ -1,11 +1,12 @@
 /* What a repository allows: which tags may move, whether something may be missing, whether things
  * may be deleted.  A policy is set for a pattern of names and recorded as an event:
- *   repository.configured {pattern, tag_mutability, exclusions, sparse, deletion, burnt_tags}
+ *   repository.configured {pattern, tag_mutability, exclusions, sparse, deletion, burnt_tags,
+ *                         quota_bytes}
  *   repository.unconfigured {pattern}
  * In patterns `*` stands for any run of characters, slashes too, and nothing else is special.  Of
  * the patterns that match a repository the one with the most other characters counts, and among
  * equals the first in ASCII order; where none matches, the default does: write-once tags, nothing
- * missing, deletion allowed, no burnt names.
+ * missing, deletion allowed, no burnt names.  Quotas alone are cumulative (use.h).
  */
 #pragma once
 
@@ -31,6 +32,7 @@ typedef struct {
   gboolean allow_sparse;
   gboolean allow_deletion;
   gboolean burnt_tags; /* a deleted tag can never name other bytes */
+  gint64 quota_bytes;  /* -1: none */
 } RpPolicy;
 
 void rp_policy_clear (RpPolicy *policy);
@@ -49,7 +51,8 @@ gboolean rp_policy_tag_may_move (const RpPolicy *policy, const char *tag);
  * RP_ERROR_INVALID names the member that is wrong. */
 gboolean rp_policy_update (RpPolicy *policy, const json_t *fields, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
-/* {"pattern":… or null, "tag_mutability", "exclusions", "sparse", "deletion", "burnt_tags"}. */
+/* {"pattern":… or null, "tag_mutability", "exclusions", "sparse", "deletion", "burnt_tags",
+ * "quota_bytes": … or null}. */
 json_t *rp_policy_to_json (const RpPolicy *policy);
 
 /* What counts for `repository`, in a transaction of the caller. */

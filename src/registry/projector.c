@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "registry/internal.h"
 #include "registry/needs.h"
+#include "registry/use.h"
+#include "registry/use_schema.h"
 
 /* `verified` is no projection: it holds observations (when a blob was last hashed), which no
  * event tells. It is made here and is not in the list below, so that neither verify nor rebuild
@@ -75,12 +77,13 @@ static const char schema[]
       "CREATE TABLE IF NOT EXISTS verified ("
       "  digest TEXT PRIMARY KEY,"
       "  at_us INTEGER NOT NULL,"
-      "  ok INTEGER NOT NULL) WITHOUT ROWID;" RP_NEEDS_SCHEMA;
+      "  ok INTEGER NOT NULL) WITHOUT ROWID;" RP_NEEDS_SCHEMA RP_USE_SCHEMA;
 
 static const char *const tables[]
     = { "repository", "repo_blob", "manifest",          "tag",
         "former_tag", "damaged",   "repository_policy", "origin",
-        "edge",       "opaque",    "loose",             "condemned", NULL };
+        "edge",       "opaque",    "loose",             "condemned",
+        "repository_use", "repository_quota", NULL };
 
 /* What nearly every event of a registry names: a repository and something in it. */
 static gboolean
@@ -240,6 +243,8 @@ static gboolean
 repository_configured (RpTxn *txn, const RpEvent *event, GError **error)
 {
   g_autofree char *content = rp_json_canonical (event->body);
+  const json_t *quota = json_object_get (event->body, "quota_bytes");
+  gint64 limit_bytes = json_integer_value (quota);
   const char *pattern;
 
   if (!rp_json_need_string (event->body, "pattern", "body", &pattern, error))
@@ -248,7 +253,8 @@ repository_configured (RpTxn *txn, const RpEvent *event, GError **error)
                       "INSERT INTO repository_policy (pattern, content, seq, at_us, actor) "
                       "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (pattern) DO UPDATE SET "
                       "content = $2, seq = $3, at_us = $4, actor = $5",
-                      "ssiis", pattern, content, event->seq, event->at_us, event->actor);
+                      "ssiis", pattern, content, event->seq, event->at_us, event->actor)
+         && rp_use_limit (txn, pattern, json_is_integer (quota) ? &limit_bytes : NULL, error);
 }
 
 static gboolean
@@ -258,7 +264,8 @@ repository_unconfigured (RpTxn *txn, const RpEvent *event, GError **error)
 
   return rp_json_need_string (event->body, "pattern", "body", &pattern, error)
          && rp_txn_exec (txn, error, NULL, "DELETE FROM repository_policy WHERE pattern = $1", "s",
-                         pattern);
+                         pattern)
+         && rp_use_limit (txn, pattern, NULL, error);
 }
 
 /* ---- damage ---- */

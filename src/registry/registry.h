@@ -47,6 +47,21 @@ json_t *rp_registry_configure (RpRegistry *registry, const char *pattern, const 
 gboolean rp_registry_unconfigure (RpRegistry *registry, const char *pattern, const char *actor,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* ---- use and quotas (use.h says what counts) ---- */
+
+/* {"bytes","objects"} of `repository`; zeros for an unknown one. */
+json_t *rp_registry_use (RpRegistry *registry, const char *repository, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* [{"pattern","limit_bytes","used_bytes"}…] in the order of their patterns: all, or those that hold for
+ * `repository`. */
+json_t *rp_registry_quotas (RpRegistry *registry, const char *repository, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* RP_ERROR_QUOTA if `repository` could not take `digest` now: before bytes are sent for nothing. What is recorded is
+ * checked again when it is. */
+gboolean rp_registry_check_room (RpRegistry *registry, const char *repository,
+                                 const RpDigest *digest, guint64 size_bytes, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /* ---- blobs ---- */
 gboolean rp_registry_blob_stat (RpRegistry *registry, const char *repository,
                                 const RpDigest *digest, guint64 *out_size, GError **error)
@@ -54,7 +69,8 @@ gboolean rp_registry_blob_stat (RpRegistry *registry, const char *repository,
 /* As rp_store_open_blob(), if the repository has it. */
 int rp_registry_blob_open (RpRegistry *registry, const char *repository, const RpDigest *digest,
                            guint64 *out_size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Commits the upload and records the blob: durable on return. Ends the upload on success. */
+/* Commits the upload and records the blob: durable on return. Ends the upload on success. RP_ERROR_QUOTA: the
+ * repository may not have that much; a mount and a manifest may be refused for the same. */
 gboolean rp_registry_blob_commit (RpRegistry *registry, const char *repository, RpUpload *upload,
                                   const RpDigest *expected, const char *actor, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

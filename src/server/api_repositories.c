@@ -6,16 +6,19 @@
 static gboolean
 respond_effective (RpRequest *request, const char *repository, GError **error)
 {
-  json_t *policy;
-  json_t *json;
+  RpRegistry *registry = rp_request_services (request)->registry;
   if (!rp_repository_check (repository, error))
     return FALSE;
-  policy = rp_registry_policy_of (rp_request_services (request)->registry, repository, error);
-  if (policy == NULL)
+  g_autoptr (json_t) policy = rp_registry_policy_of (registry, repository, error);
+  g_autoptr (json_t) use = policy ? rp_registry_use (registry, repository, error) : NULL;
+  g_autoptr (json_t) quotas = use ? rp_registry_quotas (registry, repository, error) : NULL;
+  if (quotas == NULL)
     return FALSE;
-  json = json_object ();
+  json_t *json = json_object ();
   json_object_set_new (json, "repository", json_string (repository));
-  json_object_set_new (json, "policy", policy);
+  json_object_set (json, "policy", policy);
+  json_object_set (json, "use", use);
+  json_object_set (json, "quotas", quotas);
   rp_respond_json (request, 200, json);
   return TRUE;
 }
@@ -26,11 +29,14 @@ rp_api_policies (RpRequest *request, GError **error)
   const char *repository = rp_request_query (request, "repository");
   if (repository != NULL)
     return respond_effective (request, repository, error);
-  json_t *policies = rp_registry_policies (rp_request_services (request)->registry, error);
-  if (policies == NULL)
+  RpRegistry *registry = rp_request_services (request)->registry;
+  g_autoptr (json_t) policies = rp_registry_policies (registry, error);
+  g_autoptr (json_t) quotas = policies ? rp_registry_quotas (registry, NULL, error) : NULL;
+  if (quotas == NULL)
     return FALSE;
   json_t *json = json_object ();
-  json_object_set_new (json, "policies", policies);
+  json_object_set (json, "policies", policies);
+  json_object_set (json, "quotas", quotas);
   rp_respond_json (request, 200, json);
   return TRUE;
 }

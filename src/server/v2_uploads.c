@@ -101,6 +101,18 @@ check_algorithm (const RpRequest *request, GError **error)
   return FALSE;
 }
 
+/* A blob whose name and size are announced need not be sent if there is no room for it. */
+static gboolean
+check_room (const RpRequest *request, const char *repository, const RpDigest *digest,
+            guint64 have_bytes, GError **error)
+{
+  gint64 length = rp_request_content_length (request);
+
+  return length < 0
+         || rp_registry_check_room (rp_request_services (request)->registry, repository, digest,
+                                    have_bytes + (guint64) length, error);
+}
+
 /* Only a POST that brings the whole blob has a use for its body. */
 gboolean
 rp_v2_upload_post_begin (RpRequest *request, GError **error)
@@ -115,6 +127,8 @@ rp_v2_upload_post_begin (RpRequest *request, GError **error)
     return FALSE;
   if (text == NULL || rp_request_query (request, "mount") != NULL)
     return TRUE;
+  if (!check_room (request, repository, &digest, 0, error))
+    return FALSE;
   upload = rp_upload_new (rp_request_services (request)->store, repository, error);
   if (upload == NULL)
     return FALSE;
@@ -128,10 +142,18 @@ commit_transfer (RpRequest *request, const char *repository, const char *text, G
   Transfer *transfer = rp_request_sink_data (request);
   RpDigest digest;
 
-  if (!rp_digest_parse (text, &digest, error)
-      || !rp_registry_blob_commit (rp_request_services (request)->registry, repository,
-                                   transfer->upload, &digest, rp_request_actor (request), error))
+  g_autoptr (GError) local = NULL;
+
+  if (!rp_digest_parse (text, &digest, error))
     return FALSE;
+  if (!rp_registry_blob_commit (rp_request_services (request)->registry, repository,
+                                transfer->upload, &digest, rp_request_actor (request), &local))
+    {
+      /* Kept, refused bytes would fill the disk that a quota is to spare. */
+      transfer->temporary |= g_error_matches (local, RP_ERROR, RP_ERROR_QUOTA);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
   end_transfer (transfer);
   respond_stored (request, repository, &digest);
   return TRUE;
@@ -219,10 +241,26 @@ check_range (RpRequest *request, Transfer *transfer, GError **error)
   return FALSE;
 }
 
+/* Of a PUT, which names the blob; what is wrong with the name is said when it comes to that. */
+static gboolean
+check_last_piece (RpRequest *request, Transfer *transfer, GError **error)
+{
+  const char *text = rp_request_query (request, "digest");
+  RpDigest digest;
+
+  if (text == NULL || !rp_digest_parse (text, &digest, NULL)
+      || check_room (request, transfer->repository, &digest, rp_upload_size (transfer->upload),
+                     error))
+    return TRUE;
+  transfer->temporary = TRUE;
+  return FALSE;
+}
+
 gboolean
 rp_v2_upload_begin (RpRequest *request, GError **error)
 {
   const char *repository = rp_v2_repository (request, error);
+  Transfer *transfer;
   RpUpload *upload;
 
   if (repository == NULL)
@@ -230,7 +268,8 @@ rp_v2_upload_begin (RpRequest *request, GError **error)
   upload = open_upload (request, repository, error);
   if (upload == NULL)
     return FALSE;
-  return check_range (request, attach_transfer (request, repository, upload), error);
+  transfer = attach_transfer (request, repository, upload);
+  return check_range (request, transfer, error) && check_last_piece (request, transfer, error);
 }
 
 /* A chunked body that ended before its Content-Range did. */

@@ -51,8 +51,8 @@ def two_images(server, repository):
 def test_default_policy(server):
     assert effective(server, "shop/web") == {
         "pattern": None, "tag_mutability": "IMMUTABLE", "exclusions": [], "sparse": "deny",
-        "deletion": "allow", "burnt_tags": "off"}
-    assert server.api("GET", POLICIES) == {"policies": []}
+        "deletion": "allow", "burnt_tags": "off", "quota_bytes": None}
+    assert server.api("GET", POLICIES) == {"policies": [], "quotas": []}
 
 
 MODES = [  # mode, exclusions, tags that move, tags that stay
@@ -102,7 +102,8 @@ def test_a_change_keeps_the_rest_and_the_same_is_not_recorded(server):
     configure(server, "shop/*", tag_mutability="IMMUTABLE_WITH_EXCLUSION", exclusions=["latest"])
     whole = configure(server, "shop/*", deletion="deny", burnt_tags="on")
     assert whole == {"pattern": "shop/*", "tag_mutability": "IMMUTABLE_WITH_EXCLUSION",
-                     "exclusions": ["latest"], "sparse": "deny", "deletion": "deny", "burnt_tags": "on"}
+                     "exclusions": ["latest"], "sparse": "deny", "deletion": "deny", "burnt_tags": "on",
+                     "quota_bytes": None}
     assert configure(server, "shop/*", burnt_tags="on") == whole
     assert [event["body"] for event in events(server, "repository.configured")][-1] == whole
     assert len(events(server, "repository.configured")) == 2
@@ -131,7 +132,7 @@ def test_a_change_keeps_the_rest_and_the_same_is_not_recorded(server):
 def test_what_is_no_policy_is_refused(server, pattern, fields, says):
     answer = configure(server, pattern, expect=400, **fields)
     assert answer["error"]["code"] == "invalid" and says in answer["error"]["message"]
-    assert server.api("GET", POLICIES) == {"policies": []}
+    assert server.api("GET", POLICIES)["policies"] == []
 
 
 def test_sparse_repositories_take_what_is_not_whole(server, registry, cli):

@@ -118,9 +118,9 @@ a_policy_comes_back_as_it_was_set (void **unused)
   g_auto (RpPolicy) policy = { .allow_deletion = TRUE };
   g_auto (RpPolicy) again = { 0 };
   g_autoptr (GError) error = NULL;
-  json_t *fields = json_pack ("{s:s, s:[s,s], s:s, s:s}", "tag_mutability",
+  json_t *fields = json_pack ("{s:s, s:[s,s], s:s, s:s, s:i}", "tag_mutability",
                               "MUTABLE_WITH_EXCLUSION", "exclusions", "v*", "final", "sparse",
-                              "allow", "burnt_tags", "on");
+                              "allow", "burnt_tags", "on", "quota_bytes", 12345);
   json_t *json, *back;
 
   check_ok (rp_policy_update (&policy, fields, &error));
@@ -129,6 +129,7 @@ a_policy_comes_back_as_it_was_set (void **unused)
   back = rp_policy_to_json (&again);
   assert_true (json_equal (json, back));
   assert_true (again.allow_sparse && again.allow_deletion && again.burnt_tags);
+  assert_int_equal (again.quota_bytes, 12345);
   assert_int_equal (g_strv_length (again.exclusions), 2);
   json_decref (back);
   json_decref (json);
