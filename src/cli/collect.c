@@ -1,4 +1,5 @@
 /* `repoint retention collect` and `restore`: bytes that nothing needs, and their way back. */
+#include "base/size.h"
 #include "cli/humane.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -15,33 +16,11 @@ const GOptionEntry rp_collect_options[] = {
   G_OPTION_ENTRY_NULL
 };
 
-static const struct {
-  const char *name;
-  gint64 bytes;
-} units[] = {
-  { "", 1 },
-  { "kB", 1000 },
-  { "MB", 1000 * 1000 },
-  { "GB", 1000 * 1000 * 1000 },
-  { "TB", G_GINT64_CONSTANT (1000) * 1000 * 1000 * 1000 },
-  { "KiB", 1 << 10 },
-  { "MiB", 1 << 20 },
-  { "GiB", 1 << 30 },
-  { "TiB", G_GINT64_CONSTANT (1) << 40 },
-};
-
 static gboolean
 parse_size (const char *text, gint64 *out, GError **error)
 {
-  char *end = NULL;
-  guint64 number = g_ascii_isdigit (text[0]) ? g_ascii_strtoull (text, &end, 10) : 0;
-
-  for (gsize i = 0; number > 0 && i < G_N_ELEMENTS (units); i++)
-    if (g_str_equal (end, units[i].name) && number <= (guint64) (G_MAXINT64 / units[i].bytes))
-      {
-        *out = (gint64) number * units[i].bytes;
-        return TRUE;
-      }
+  if (rp_size_parse (text, out) && *out > 0)
+    return TRUE;
   g_set_error (error, RP_ERROR, RP_ERROR_USAGE,
                "--until-free %s: expected a number of bytes from 1 on, with kB, MB, GB, TB, KiB, "
                "MiB, GiB or TiB behind it or nothing",

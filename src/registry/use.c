@@ -28,8 +28,8 @@ refuse (const RpRows *rows, const char *repository, guint64 size_bytes, GError *
 
   g_set_error (error, RP_ERROR, RP_ERROR_QUOTA,
                "the quota of %s is used up: its repositories have %s of %s, and this would add %s "
-               "to %s: delete what is not needed, or have the quota raised with `repoint repo set "
-               "'%s' --quota SIZE`",
+               "to %s: delete what is not needed and `repoint retention collect`, or have the quota raised "
+               "with `repoint repo set '%s' --quota SIZE`",
                pattern, used, limit, more, repository, pattern);
   return FALSE;
 }

@@ -229,6 +229,26 @@ def test_many_pushes_at_once_never_exceed_it(server):
     assert used(server, "shop/*") == 25_000
 
 
+def test_collecting_makes_room(start_server, wait_for):
+    server = start_server(args=["--collect-grace", "1s", "--collect-keep", "1s", "--collect-every", "1h"])
+    image = oci.make_image([{"file": "x" * 3000}])
+    with Registry(server.address) as registry:
+        for repository in "shop/web", "shop/copy":
+            oci.push(server, repository, "1.0", image)
+        room = 2 * about(server, "shop/web")["use"]["bytes"]
+        limit(server, "shop/*", room)
+        for repository in "shop/web", "shop/copy":
+            assert registry.request("DELETE", f"/v2/{repository}/manifests/{image.digest}")[0] == 202
+        stored = sum(len(data) for digest, data in image.blobs.items() if digest != image.digest)
+        assert used(server, "shop/*") == 2 * stored, "bytes that are stored count"
+        is_refusal(*post(registry, "shop/web", blob(1, room)))
+        wait_for(lambda: (server.api("POST", "/retention/collect", {}), used(server, "shop/*") == 0)[1],
+                 what="the bytes being collected", every=0.2)
+        assert about(server, "shop/web")["use"] == {"bytes": 0, "objects": 0}
+        assert post(registry, "shop/web", blob(1, room))[0] == 201
+    whole(server)
+
+
 def test_a_data_directory_from_before_quotas_is_counted(server, registry):
     image = oci.make_image([{"file": "x"}])
     oci.push(server, "shop/web", "1.0", image)
