@@ -15,6 +15,7 @@ struct RpRegistry
   RpDb *db;
   RpByteLocks bytes;
   RpRegistryGuard guard;
+  GArray *healers; /* RpHealer */
 };
 
 /* Of the event artifact.kept; origin.h has the rest. */

@@ -284,6 +284,15 @@ blob_damaged (RpTxn *txn, const RpEvent *event, GError **error)
                       "ssi", digest, found, event->at_us);
 }
 
+static gboolean
+blob_healed (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  const char *digest;
+
+  return rp_json_need_string (event->body, "digest", "body", &digest, error)
+         && forgive (txn, digest, error);
+}
+
 static const struct {
   const char *kind;
   gboolean (*apply) (RpTxn *txn, const RpEvent *event, GError **error);
@@ -294,6 +303,7 @@ static const struct {
   { "blob.damaged", blob_damaged },
   { "blob.deleted", blob_deleted },
   { "blob.found", rp_needs_blob_found },
+  { "blob.healed", blob_healed },
   { "blob.rescued", rp_needs_blob_rescued },
   { "blob.unlinked", rp_needs_blob_unlinked },
   { "manifest.added", manifest_added },

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "registry/heal.h"
 #include "registry/internal.h"
 
 RpRegistry *
@@ -14,6 +15,7 @@ rp_registry_new (RpStore *store, RpLedger *ledger)
   registry->ledger = ledger;
   registry->db = rp_ledger_db (ledger);
   rp_byte_locks_init (&registry->bytes);
+  registry->healers = g_array_new (FALSE, FALSE, sizeof (RpHealer));
   return registry;
 }
 
@@ -23,6 +25,7 @@ rp_registry_free (RpRegistry *registry)
   if (!registry)
     return;
   rp_byte_locks_clear (&registry->bytes);
+  g_array_unref (registry->healers);
   g_free (registry);
 }
 

@@ -8,7 +8,7 @@
  *   manifest.added {repository, digest, size, …}     tag.moved {repository, tag, digest, from}
  *   blob.deleted {repository, digest}                tag.deleted {repository, tag, digest}
  *   manifest.deleted {repository, digest, tags, rule?}   blob.damaged {digest, found}
- *   artifact.kept (origin.h)
+ *   artifact.kept (origin.h)                         blob.healed (heal.h)
  * Bytes that nothing needs are the collector's (collect.h).
  * All functions are thread-safe and block.  `actor` is who is recorded.
  */

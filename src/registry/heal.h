@@ -1,0 +1,34 @@
+/* Where the true bytes of a damaged blob may still be: whoever has a second copy registers as a healer.
+ * Who finds damage asks them in turn; what one brings goes through the store, which verifies it as it
+ * does a push, and is recorded:
+ *   blob.healed {digest, by}
+ */
+#pragma once
+
+#include "registry/registry.h"
+
+typedef struct {
+  RpDigest digest;
+  guint64 size_bytes; /* as it is recorded */
+  gboolean is_manifest;
+} RpPatient;
+
+typedef struct {
+  const char *name; /* `upstream`: for the ledger and the log. Static */
+  /* Sees to it that `into`, which is the registry's store, has the blob: rp_oci_client_fetch(), rp_upload_commit(),
+   * rp_store_put(). No more than that: nothing is to be recorded. *out_brought FALSE and TRUE returned: it has no copy. May block,
+   * called with no lock held and outside of any transaction, from several threads (the scrubber's, a
+   * worker's), never twice at once for one digest by the same caller. */
+  gboolean (*bring) (const RpPatient *patient, RpStore *into, gboolean *out_brought,
+                     gpointer user_data, GError **error);
+  gpointer user_data;
+} RpHealer;
+
+/* Before the registry is used; copied, asked in this order. */
+void rp_registry_add_healer (RpRegistry *registry, const RpHealer *healer);
+
+/* Asks healers until one brings the bytes of `digest`, which is damaged. *out_by is its name, NULL where none could
+ * or there is nothing to heal (borrowed). A healer that fails is a line on the log and no error. Blocks
+ * for as long as they do. */
+gboolean rp_registry_heal (RpRegistry *registry, const RpDigest *digest, const char **out_by,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
