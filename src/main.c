@@ -57,6 +57,8 @@ static const RpVerb verbs[] = {
     "[SERVER]", rp_logout_options, rp_logout_run, NULL },
   { "account", "Say who may do what",
     "", NULL, NULL, rp_account_verbs },
+  { "identity", "Let pipelines in by the tokens of their platform",
+    "", NULL, NULL, rp_identity_verbs },
   { "token", "Give machines what they log in with",
     "", NULL, NULL, rp_token_verbs },
   { "config", "Check configuration files before they are used",

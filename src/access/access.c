@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "access/access_priv.h"
+#include "access/federation.h"
 #include "access/secret.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -29,11 +30,19 @@ rp_access_open (RpLedger *ledger, gboolean anonymous_pull, GError **error)
   access->ledger = ledger;
   access->anonymous_pull = anonymous_pull;
   access->throttle = rp_throttle_new ();
+  access->issuers = rp_issuers_new (NULL);
   if (!rp_secret_random (access->key, sizeof access->key, error)
       || !rp_db_read (rp_ledger_db (ledger), read_directory, &directory, error))
     return NULL;
   rp_access_set_directory (access, g_steal_pointer (&directory));
   return g_steal_pointer (&access);
+}
+
+void
+rp_access_trust (RpAccess *access, const char *ca_file)
+{
+  rp_issuers_free (access->issuers);
+  access->issuers = rp_issuers_new (ca_file);
 }
 
 void
@@ -43,6 +52,7 @@ rp_access_close (RpAccess *access)
     return;
   rp_directory_unref (access->directory);
   rp_throttle_free (access->throttle);
+  rp_issuers_free (access->issuers);
   g_mutex_clear (&access->changing);
   g_mutex_clear (&access->lock);
   OPENSSL_cleanse (access->key, sizeof access->key);
@@ -85,6 +95,7 @@ rp_identity_free (RpIdentity *identity)
     return;
   g_free (identity->account);
   g_free (identity->token);
+  g_free (identity->identities);
   rp_scopes_unref (identity->scopes);
   rp_scopes_unref (identity->limit);
   g_free (identity);
@@ -123,6 +134,8 @@ rp_identity_to_json (const RpIdentity *identity)
                        identity->account != NULL ? json_string (identity->account) : json_null ());
   json_object_set_new (json, "token",
                        identity->token != NULL ? json_string (identity->token) : json_null ());
+  if (identity->identities != NULL)
+    json_object_set_new (json, "identities", json_string (identity->identities));
   json_object_set_new (json, "allow", rp_scopes_to_json (identity->scopes));
   if (identity->limit != NULL)
     json_object_set_new (json, "limit", rp_scopes_to_json (identity->limit));
@@ -173,7 +186,7 @@ rp_access_by_password (RpAccess *access, const char *name, const char *password,
 gboolean
 rp_access_is_token (const char *text)
 {
-  return g_str_has_prefix (text, RP_TOKEN_PREFIX);
+  return g_str_has_prefix (text, RP_TOKEN_PREFIX) || g_str_has_prefix (text, RP_SESSION_PREFIX);
 }
 
 static RpIdentity *
@@ -216,11 +229,16 @@ by_ticket (RpAccess *access, const RpDirectory *directory, const char *text, gin
   RpIdentity *identity;
 
   if (!rp_ticket_open (text, access->key, &ticket)
-      || is_over (ticket.expires_us, now_us - grace_us))
+      || is_over (ticket.expires_us, ticket.session ? now_us : now_us - grace_us))
     return refuse_token (error);
   if (*ticket.account == '\0')
     {
       identity = rp_access_anonymous (access);
+      return identity != NULL ? identity : refuse_token (error);
+    }
+  if (ticket.identities != NULL)
+    {
+      identity = rp_federation_by_ticket (directory, &ticket);
       return identity != NULL ? identity : refuse_token (error);
     }
   account = rp_directory_account (directory, ticket.account);
@@ -241,7 +259,7 @@ rp_access_by_bearer (RpAccess *access, const char *text, gint64 now_us, gint64 g
 {
   g_autoptr (RpDirectory) directory = rp_access_directory (access);
 
-  if (rp_access_is_token (text))
+  if (g_str_has_prefix (text, RP_TOKEN_PREFIX))
     return by_token (directory, text, now_us, error);
   return by_ticket (access, directory, text, now_us, grace_us, error);
 }
@@ -251,8 +269,21 @@ rp_access_ticket (RpAccess *access, const RpIdentity *identity, gint64 now_us)
 {
   RpTicket ticket = { .account = identity->account != NULL ? identity->account : (char *) "",
                       .token = identity->token,
+                      .identities = identity->identities,
                       .epoch = identity->epoch,
                       .expires_us = now_us + RP_TICKET_TTL_US };
+
+  return rp_ticket_seal (&ticket, access->key);
+}
+
+char *
+rp_access_session (RpAccess *access, const RpIdentity *identity, gint64 expires_us)
+{
+  RpTicket ticket = { .account = identity->account,
+                      .identities = identity->identities,
+                      .session = TRUE,
+                      .epoch = identity->epoch,
+                      .expires_us = expires_us };
 
   return rp_ticket_seal (&ticket, access->key);
 }

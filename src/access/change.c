@@ -10,19 +10,10 @@
 
 #define LABEL_MAX 128 /* bytes */
 
-typedef struct {
-  RpAccess *access;
-  const char *actor;
-  const char *kind;
-  json_t *body;
-  gboolean (*check) (const RpDirectory *directory, const json_t *body, GError **error);
-  RpDirectory *after;
-} Change;
-
 static gboolean
 write_change (RpTxn *txn, gpointer user_data, GError **error)
 {
-  Change *change = user_data;
+  RpAccessChange *change = user_data;
   g_autoptr (RpDirectory) before = rp_directory_read (txn, error);
 
   if (before == NULL || !change->check (before, change->body, error)
@@ -33,8 +24,8 @@ write_change (RpTxn *txn, gpointer user_data, GError **error)
   return change->after != NULL;
 }
 
-static gboolean
-make_change (Change *change, GError **error)
+gboolean
+rp_access_make_change (RpAccessChange *change, GError **error)
 {
   RpAccess *access = change->access;
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&access->changing);
@@ -50,11 +41,17 @@ make_change (Change *change, GError **error)
 
 /* ---- accounts ---- */
 
-static gboolean
-name_ok (const char *name)
+gboolean
+rp_access_check_name (const char *what, const char *name, GError **error)
 {
-  return g_ascii_isalnum (*name) && strlen (name) <= RP_ACCOUNT_NAME_MAX
-         && strspn (name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen (name);
+  if (g_ascii_isalnum (*name) && strlen (name) <= RP_ACCOUNT_NAME_MAX
+      && strspn (name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen (name))
+    return TRUE;
+  g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
+               "%s \"%.100s\": expected at most %d of a-z, 0-9, '.', '_' and '-', beginning "
+               "with a letter or digit",
+               what, name, RP_ACCOUNT_NAME_MAX);
+  return FALSE;
 }
 
 static const RpAccount *
@@ -88,6 +85,12 @@ check_add (const RpDirectory *directory, const json_t *body, GError **error)
       g_set_error (error, RP_ERROR, RP_ERROR_CONFLICT,
                    "there is an account \"%s\" already; `repoint account allow` changes what it may",
                    name);
+      return FALSE;
+    }
+  if (g_hash_table_contains (directory->federated, name))
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_CONFLICT,
+                   "there is an identity \"%s\", and what is recorded must tell them apart: take another name", name);
       return FALSE;
     }
   if (!first
@@ -143,9 +146,8 @@ check_remove (const RpDirectory *directory, const json_t *body, GError **error)
   return account != NULL && check_not_last (directory, account, error);
 }
 
-/* `allow` as it is understood, in one spelling. */
-static json_t *
-clean_scopes (const json_t *allow, GError **error)
+json_t *
+rp_access_clean_scopes (const json_t *allow, GError **error)
 {
   g_autoptr (RpScopes) scopes = rp_scopes_from_json (allow, error);
 
@@ -182,14 +184,8 @@ rp_access_account_add (RpAccess *access, const char *actor, const char *account,
   g_autoptr (json_t) body = NULL;
   json_t *scopes;
 
-  if (!name_ok (account))
-    {
-      g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
-                   "account \"%.100s\": expected at most %d of a-z, 0-9, '.', '_' and '-', beginning "
-                   "with a letter or digit",
-                   account, RP_ACCOUNT_NAME_MAX);
-      return FALSE;
-    }
+  if (!rp_access_check_name ("account", account, error))
+    return FALSE;
   if (robot == (password != NULL))
     {
       g_set_error_literal (error, RP_ERROR, RP_ERROR_INVALID,
@@ -197,15 +193,15 @@ rp_access_account_add (RpAccess *access, const char *actor, const char *account,
       return FALSE;
     }
   body = body_for (account);
-  scopes = clean_scopes (allow, error);
+  scopes = rp_access_clean_scopes (allow, error);
   if (scopes == NULL)
     return FALSE;
   json_object_set_new (body, "allow", scopes);
   json_object_set_new (body, "robot", json_boolean (robot));
   if (password != NULL && !set_password (body, password, error))
     return FALSE;
-  Change change = { access, actor, "account.created", body, check_add, NULL };
-  return make_change (&change, error);
+  RpAccessChange change = { access, actor, "account.created", body, check_add, NULL };
+  return rp_access_make_change (&change, error);
 }
 
 gboolean
@@ -213,13 +209,13 @@ rp_access_account_allow (RpAccess *access, const char *actor, const char *accoun
                          const json_t *allow, GError **error)
 {
   g_autoptr (json_t) body = body_for (account);
-  json_t *scopes = clean_scopes (allow, error);
-  Change change = { access, actor, "account.changed", body, check_allow, NULL };
+  json_t *scopes = rp_access_clean_scopes (allow, error);
+  RpAccessChange change = { access, actor, "account.changed", body, check_allow, NULL };
 
   if (scopes == NULL)
     return FALSE;
   json_object_set_new (body, "allow", scopes);
-  return make_change (&change, error);
+  return rp_access_make_change (&change, error);
 }
 
 gboolean
@@ -227,18 +223,18 @@ rp_access_account_password (RpAccess *access, const char *actor, const char *acc
                             const char *password, GError **error)
 {
   g_autoptr (json_t) body = body_for (account);
-  Change change = { access, actor, "account.changed", body, check_password, NULL };
+  RpAccessChange change = { access, actor, "account.changed", body, check_password, NULL };
 
-  return set_password (body, password, error) && make_change (&change, error);
+  return set_password (body, password, error) && rp_access_make_change (&change, error);
 }
 
 gboolean
 rp_access_account_remove (RpAccess *access, const char *actor, const char *account, GError **error)
 {
   g_autoptr (json_t) body = body_for (account);
-  Change change = { access, actor, "account.removed", body, check_remove, NULL };
+  RpAccessChange change = { access, actor, "account.removed", body, check_remove, NULL };
 
-  return make_change (&change, error);
+  return rp_access_make_change (&change, error);
 }
 
 /* ---- tokens ---- */
@@ -308,7 +304,7 @@ rp_access_token_issue (RpAccess *access, const char *actor, const char *account,
   g_auto (RpFreshToken) fresh = { 0 };
   g_autoptr (json_t) body = body_for (account);
   json_t *scopes = NULL;
-  Change change = { access, actor, "token.issued", body, check_issue, NULL };
+  RpAccessChange change = { access, actor, "token.issued", body, check_issue, NULL };
 
   if (!label_ok (label))
     {
@@ -318,7 +314,7 @@ rp_access_token_issue (RpAccess *access, const char *actor, const char *account,
     }
   if (limit != NULL)
     {
-      scopes = clean_scopes (limit, error);
+      scopes = rp_access_clean_scopes (limit, error);
       if (scopes == NULL)
         return NULL;
       json_object_set_new (body, "allow", scopes);
@@ -329,17 +325,17 @@ rp_access_token_issue (RpAccess *access, const char *actor, const char *account,
   json_object_set_new (body, "hash", json_string (fresh.hash));
   json_object_set_new (body, "label", json_string (label));
   json_object_set_new (body, "expires_us", json_integer (expires_us));
-  return make_change (&change, error) ? issued (access, &fresh) : NULL;
+  return rp_access_make_change (&change, error) ? issued (access, &fresh) : NULL;
 }
 
 gboolean
 rp_access_token_revoke (RpAccess *access, const char *actor, const char *token, GError **error)
 {
   g_autoptr (json_t) body = json_object ();
-  Change change = { access, actor, "token.revoked", body, check_revoke, NULL };
+  RpAccessChange change = { access, actor, "token.revoked", body, check_revoke, NULL };
 
   json_object_set_new (body, "token", json_string (token));
-  return make_change (&change, error);
+  return rp_access_make_change (&change, error);
 }
 
 /* ---- looking ---- */
@@ -356,8 +352,8 @@ account_to_json (const RpAccount *account)
   return json;
 }
 
-static GList *
-sorted_keys (GHashTable *table)
+GList *
+rp_access_sorted_keys (GHashTable *table)
 {
   return g_list_sort (g_hash_table_get_keys (table), (GCompareFunc) strcmp);
 }
@@ -366,7 +362,7 @@ json_t *
 rp_access_accounts (RpAccess *access)
 {
   g_autoptr (RpDirectory) directory = rp_access_directory (access);
-  g_autoptr (GList) names = sorted_keys (directory->accounts);
+  g_autoptr (GList) names = rp_access_sorted_keys (directory->accounts);
   json_t *array = json_array ();
 
   for (const GList *name = names; name != NULL; name = name->next)
@@ -378,7 +374,7 @@ json_t *
 rp_access_tokens (RpAccess *access, const char *account)
 {
   g_autoptr (RpDirectory) directory = rp_access_directory (access);
-  g_autoptr (GList) ids = sorted_keys (directory->tokens);
+  g_autoptr (GList) ids = rp_access_sorted_keys (directory->tokens);
   json_t *array = json_array ();
 
   for (const GList *id = ids; id != NULL; id = id->next)

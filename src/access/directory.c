@@ -28,6 +28,20 @@ free_token (gpointer data)
   g_free (token);
 }
 
+static void
+free_federated (gpointer data)
+{
+  RpFederated *federated = data;
+
+  g_free (federated->name);
+  g_free (federated->issuer);
+  g_free (federated->audience);
+  g_free (federated->jwks_url);
+  json_decref (federated->claims);
+  rp_scopes_unref (federated->scopes);
+  g_free (federated);
+}
+
 static RpScopes *
 parse_scopes (const char *text, GError **error)
 {
@@ -88,6 +102,36 @@ read_tokens (RpDirectory *directory, RpTxn *txn, GError **error)
   return TRUE;
 }
 
+static gboolean
+read_federated (RpDirectory *directory, RpTxn *txn, GError **error)
+{
+  g_autoptr (RpRows) rows = rp_txn_query (
+      txn, error,
+      "SELECT name, issuer, audience, jwks_url, claims, scopes, epoch, at_us FROM identity", "");
+
+  if (rows == NULL)
+    return FALSE;
+  for (gsize i = 0; i < rp_rows_count (rows); i++)
+    {
+      RpFederated *federated = g_new0 (RpFederated, 1);
+      const char *claims = rp_rows_text (rows, i, 4);
+      federated->name = g_strdup (rp_rows_text (rows, i, 0));
+      federated->issuer = g_strdup (rp_rows_text (rows, i, 1));
+      federated->audience = g_strdup (rp_rows_text (rows, i, 2));
+      federated->jwks_url = g_strdup (rp_rows_text (rows, i, 3));
+      federated->epoch = rp_rows_int (rows, i, 6);
+      federated->at_us = rp_rows_int (rows, i, 7);
+      g_hash_table_insert (directory->federated, federated->name, federated);
+      federated->claims = rp_json_parse (claims, strlen (claims), "claims", error);
+      if (federated->claims == NULL)
+        return FALSE;
+      federated->scopes = parse_scopes (rp_rows_text (rows, i, 5), error);
+      if (federated->scopes == NULL)
+        return FALSE;
+    }
+  return TRUE;
+}
+
 RpDirectory *
 rp_directory_read (RpTxn *txn, GError **error)
 {
@@ -96,7 +140,9 @@ rp_directory_read (RpTxn *txn, GError **error)
   g_atomic_ref_count_init (&directory->refs);
   directory->accounts = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, free_account);
   directory->tokens = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, free_token);
-  if (!read_accounts (directory, txn, error) || !read_tokens (directory, txn, error))
+  directory->federated = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, free_federated);
+  if (!read_accounts (directory, txn, error) || !read_tokens (directory, txn, error)
+      || !read_federated (directory, txn, error))
     return NULL;
   return g_steal_pointer (&directory);
 }
@@ -115,6 +161,7 @@ rp_directory_unref (RpDirectory *directory)
     return;
   g_hash_table_unref (directory->accounts);
   g_hash_table_unref (directory->tokens);
+  g_hash_table_unref (directory->federated);
   g_free (directory);
 }
 

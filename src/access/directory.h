@@ -1,4 +1,4 @@
-/* All accounts and tokens, in memory: what requests are checked against, so that none waits for the
+/* All accounts, tokens and declared identities, in memory: what requests are checked against, so that none waits for the
  * database.  A directory never changes; a change makes a new one.  Private to this room.
  */
 #pragma once
@@ -25,10 +25,23 @@ typedef struct {
   gint64 at_us;
 } RpToken;
 
+/* An identity of another platform, as declared. */
+typedef struct {
+  char *name;
+  char *issuer;
+  char *audience;
+  char *jwks_url; /* or NULL: by discovery */
+  json_t *claims; /* name → pattern */
+  RpScopes *scopes;
+  gint64 epoch; /* seq of the event that declared it */
+  gint64 at_us;
+} RpFederated;
+
 typedef struct {
   gatomicrefcount refs;
   GHashTable *accounts; /* name → RpAccount */
   GHashTable *tokens;   /* id → RpToken */
+  GHashTable *federated; /* name → RpFederated */
 } RpDirectory;
 
 RpDirectory *rp_directory_read (RpTxn *txn, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -5,6 +5,8 @@
  *   account.removed   → account, and access_token without its tokens
  *   token.issued      → access_token
  *   token.revoked     → access_token without it
+ *   identity.declared → identity, in place of one of the same name
+ *   identity.removed  → identity without it
  *
  * Events and tables hold hashes of secrets, never a secret.
  */
@@ -20,9 +22,13 @@ static const char schema[]
       "CREATE TABLE IF NOT EXISTS access_token ("
       " id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, label TEXT NOT NULL,"
       " hash TEXT NOT NULL, scopes TEXT, expires_us BIGINT NOT NULL, at_us BIGINT NOT NULL);"
-      "CREATE INDEX IF NOT EXISTS access_token_account ON access_token (account);";
+      "CREATE INDEX IF NOT EXISTS access_token_account ON access_token (account);"
+      "CREATE TABLE IF NOT EXISTS identity ("
+      " name TEXT NOT NULL PRIMARY KEY, issuer TEXT NOT NULL, audience TEXT NOT NULL,"
+      " jwks_url TEXT, claims TEXT NOT NULL, scopes TEXT NOT NULL, epoch BIGINT NOT NULL,"
+      " at_us BIGINT NOT NULL);";
 
-static const char *const tables[] = { "account", "access_token", NULL };
+static const char *const tables[] = { "account", "access_token", "identity", NULL };
 
 static char *
 scopes_text (const RpEvent *event)
@@ -88,6 +94,28 @@ token_revoked (RpTxn *txn, const RpEvent *event, GError **error)
                       rp_json_str (event->body, "token"));
 }
 
+static gboolean
+identity_removed (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  return rp_txn_exec (txn, error, NULL, "DELETE FROM identity WHERE name = $1", "s",
+                      rp_json_str (event->body, "identity"));
+}
+
+static gboolean
+identity_declared (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  g_autofree char *scopes = scopes_text (event);
+  g_autofree char *claims = rp_json_canonical (json_object_get (event->body, "claims"));
+
+  return identity_removed (txn, event, error)
+         && rp_txn_exec (txn, error, NULL,
+                         "INSERT INTO identity VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", "ssssssii",
+                         rp_json_str (event->body, "identity"), rp_json_str (event->body, "issuer"),
+                         rp_json_str (event->body, "audience"),
+                         rp_json_str (event->body, "jwks_url"), claims, scopes, event->seq,
+                         event->at_us);
+}
+
 static const struct {
   const char *kind;
   gboolean (*apply) (RpTxn *txn, const RpEvent *event, GError **error);
@@ -95,6 +123,7 @@ static const struct {
   { "account.created", account_created }, { "account.changed", account_changed },
   { "account.removed", account_removed }, { "token.issued", token_issued },
   { "token.revoked", token_revoked },
+  { "identity.declared", identity_declared }, { "identity.removed", identity_removed },
 };
 
 static gboolean

@@ -168,16 +168,39 @@ clear_scope (gpointer data)
   g_free (((Scope *) data)->pattern);
 }
 
-RpScopes *
-rp_scopes_from_json (const json_t *array, GError **error)
+static RpScopes *
+new_scopes (void)
 {
-  g_autoptr (RpScopes) scopes = g_new0 (RpScopes, 1);
-  gsize i;
-  json_t *text;
+  RpScopes *scopes = g_new0 (RpScopes, 1);
 
   g_atomic_ref_count_init (&scopes->refs);
   scopes->list = g_array_new (FALSE, FALSE, sizeof (Scope));
   g_array_set_clear_func (scopes->list, clear_scope);
+  return scopes;
+}
+
+RpScopes *
+rp_scopes_join (const RpScopes *const *all, gsize n)
+{
+  RpScopes *scopes = new_scopes ();
+
+  for (gsize i = 0; i < n; i++)
+    for (guint j = 0; j < all[i]->list->len; j++)
+      {
+        Scope scope = g_array_index (all[i]->list, Scope, j);
+        scope.pattern = g_strdup (scope.pattern);
+        g_array_append_val (scopes->list, scope);
+      }
+  return scopes;
+}
+
+RpScopes *
+rp_scopes_from_json (const json_t *array, GError **error)
+{
+  g_autoptr (RpScopes) scopes = new_scopes ();
+  gsize i;
+  json_t *text;
+
   if (!json_is_array (array) || json_array_size (array) > RP_SCOPES_MAX)
     {
       g_set_error (error, RP_ERROR, RP_ERROR_INVALID,

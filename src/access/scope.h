@@ -35,6 +35,8 @@ typedef struct RpScopes RpScopes;
 
 /* An array of texts. RP_ERROR_INVALID says which one is wrong and what is expected. */
 RpScopes *rp_scopes_from_json (const json_t *array, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* What any of `n` allows. */
+RpScopes *rp_scopes_join (const RpScopes *const *scopes, gsize n);
 json_t *rp_scopes_to_json (const RpScopes *scopes); /* json_decref() */
 RpScopes *rp_scopes_ref (RpScopes *scopes);
 void rp_scopes_unref (RpScopes *scopes);

@@ -260,8 +260,8 @@ set_limits (const RpHttpClient *client, Exchange *exchange)
 }
 
 /* A proxy in the environment is for the world outside; it could not reach our own host. */
-static gboolean
-is_loopback (const char *url)
+gboolean
+rp_http_is_loopback (const char *url)
 {
   g_autoptr (GUri) uri = g_uri_parse (url, G_URI_FLAGS_NONE, NULL);
   const char *host = uri != NULL ? g_uri_get_host (uri) : NULL;
@@ -279,7 +279,7 @@ set_request (const RpHttpClient *client, Exchange *exchange, struct curl_slist *
   curl_easy_setopt (handle, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt (handle, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   /* A body cannot be sent twice without asking its source; such a redirection is the caller's. */
-  gboolean may_follow = request->source == NULL
+  gboolean may_follow = request->source == NULL && !request->stay
                         && (strcmp (request->method, "GET") == 0
                             || strcmp (request->method, "HEAD") == 0);
   curl_easy_setopt (handle, CURLOPT_FOLLOWLOCATION, may_follow ? 1L : 0L);
@@ -290,7 +290,7 @@ set_request (const RpHttpClient *client, Exchange *exchange, struct curl_slist *
   curl_easy_setopt (handle, CURLOPT_HTTPHEADER, headers);
   if (client->unix_socket != NULL)
     curl_easy_setopt (handle, CURLOPT_UNIX_SOCKET_PATH, client->unix_socket);
-  if (client->unix_socket != NULL || is_loopback (request->url))
+  if (client->unix_socket != NULL || rp_http_is_loopback (request->url))
     curl_easy_setopt (handle, CURLOPT_PROXY, "");
   if (client->ca_file != NULL)
     curl_easy_setopt (handle, CURLOPT_CAINFO, client->ca_file);

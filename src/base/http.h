@@ -36,6 +36,7 @@ typedef struct {
   gpointer sink_data;
   gsize limit_bytes;        /* of a body held in memory; 0: 16 MiB; more is RP_ERROR_TOO_LARGE */
   gint64 timeout_ms;        /* whole request; 0: none (then a stall limit of 60 s holds) */
+  gboolean stay;            /* a redirection is answered as it is, instead of followed */
   const gint *cancelled;    /* or NULL: an int that another thread sets to 1 to abort the wait */
 } RpHttpRequest;
 
@@ -55,6 +56,9 @@ RpHttpResponse *rp_http_send (RpHttpClient *client, const RpHttpRequest *request
     G_GNUC_WARN_UNUSED_RESULT;
 void rp_http_response_free (RpHttpResponse *response);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpHttpResponse, rp_http_response_free)
+
+/* Does this URL name our own host? */
+gboolean rp_http_is_loopback (const char *url);
 
 const char *rp_http_response_header (const RpHttpResponse *response, const char *lower_name);
 

@@ -1,4 +1,5 @@
 #include "access/secret.h"
+#include "cli/token_file.h"
 #include "cli/credentials.h"
 #include "cli/password.h"
 #include "cli/verbs.h"
@@ -7,6 +8,7 @@
 
 static struct {
   char *user;
+  char *oidc_token_file;
   gboolean password_stdin;
 } options;
 
@@ -15,6 +17,8 @@ const GOptionEntry rp_login_options[] = {
     "NAME" },
   { "password-stdin", 0, 0, G_OPTION_ARG_NONE, &options.password_stdin,
     "Read the password, or a token, from standard input", NULL },
+  { "oidc-token-file", 0, 0, G_OPTION_ARG_FILENAME, &options.oidc_token_file,
+    "Trade the identity token in this file, or - for standard input, for a session of an hour", "FILE" },
   G_OPTION_ENTRY_NULL
 };
 
@@ -58,23 +62,45 @@ try_token (RpApi *api, const char *token, GError **error)
   return answer;
 }
 
-gboolean
-rp_login_run (RpCli *cli, char **args, GError **error)
+static json_t *
+trade_identity_token (RpApi *api, const char *path, GError **error)
+{
+  g_autoptr (json_t) body = json_object ();
+  g_autofree char *sessions = rp_api_path ("sessions", NULL);
+  g_autofree char *text = rp_token_file_read (path, error);
+
+  if (text == NULL)
+    return NULL;
+  rp_api_set_token (api, text);
+  return rp_api_ask (api, sessions, body, error);
+}
+
+/* The session or token of whoever proves who they are; with "account" and "secret". */
+static json_t *
+trade (RpApi *api, GError **error)
 {
   const char *account = options.user != NULL ? options.user : g_get_user_name ();
   g_autofree char *secret = NULL;
+
+  if (options.oidc_token_file != NULL)
+    return trade_identity_token (api, options.oidc_token_file, error);
+  secret = rp_password_ask ("Password or token", options.password_stdin, FALSE, error);
+  if (secret == NULL)
+    return NULL;
+  return g_str_has_prefix (secret, RP_TOKEN_PREFIX) ? try_token (api, secret, error)
+                                                    : trade_password (api, account, secret, error);
+}
+
+gboolean
+rp_login_run (RpCli *cli, char **args, GError **error)
+{
   g_autoptr (json_t) token = NULL;
 
   if (args[0] != NULL)
     cli->server = args[0];
   if (rp_cli_api (cli, error) == NULL)
     return FALSE;
-  secret = rp_password_ask ("Password or token", options.password_stdin, FALSE, error);
-  if (secret == NULL)
-    return FALSE;
-  token = g_str_has_prefix (secret, RP_TOKEN_PREFIX)
-              ? try_token (cli->api, secret, error)
-              : trade_password (cli->api, account, secret, error);
+  token = trade (cli->api, error);
   if (token == NULL
       || !rp_credentials_store (rp_api_base_url (cli->api), rp_json_str (token, "account"),
                                 rp_json_str (token, "secret"), error))

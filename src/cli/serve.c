@@ -4,6 +4,7 @@
 #include "server/settings.h"
 
 static char *config_file;
+static const char *ca_file; /* of --ca-file, which all verbs have; or NULL */
 static GHashTable *flags; /* what the command line says: name of the setting → text; it wins over the file */
 
 static gboolean
@@ -79,20 +80,25 @@ apply_flags (RpServerOptions *options, GError **error)
 static gboolean
 read_options (RpServerOptions *out, GError **error)
 {
-  const char *data = g_getenv ("REPOINT_DATA");
+  const char *data = g_getenv ("REPOINT_DATA"), *inherited = g_getenv ("REPOINT_CA_FILE");
   rp_settings_init (out);
+  if (inherited != NULL && *inherited == '\0')
+    inherited = NULL;
   if (data != NULL && *data != '\0'
       && !rp_setting_set (rp_setting_find ("data"), data, out, error))
     return FALSE;
-  return (config_file == NULL || rp_settings_load (config_file, out, error))
+  return (inherited == NULL || rp_setting_set (rp_setting_find ("ca_file"), inherited, out, error))
+         && (config_file == NULL || rp_settings_load (config_file, out, error))
+         && (ca_file == NULL || rp_setting_set (rp_setting_find ("ca_file"), ca_file, out, error))
          && apply_flags (out, error);
 }
 
 gboolean
 rp_serve_run (RpCli *cli, char **args, GError **error)
 {
-  (void) cli;
   (void) args;
   g_auto (RpServerOptions) options = { 0 };
+  /* What only the environment says must give way to the configuration file. */
+  ca_file = g_strcmp0 (cli->ca_file, g_getenv ("REPOINT_CA_FILE")) != 0 ? cli->ca_file : NULL;
   return read_options (&options, error) && rp_server_run (&options, read_options, error);
 }

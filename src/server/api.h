@@ -53,6 +53,13 @@ gboolean rp_api_ready (RpRequest *request, GError **error);
 /* api_agents.c */
 gboolean rp_api_pointer (RpRequest *request, GError **error);
 gboolean rp_api_report (RpRequest *request, GError **error);
+/* api_identities.c */
+gboolean rp_api_identities (RpRequest *request, GError **error);
+gboolean rp_api_identity_set (RpRequest *request, GError **error);
+gboolean rp_api_identity_remove (RpRequest *request, GError **error);
+gboolean rp_api_session_begin (RpRequest *request, GError **error);
+gboolean rp_api_session_try (RpRequest *request, GError **error);
+
 /* api_access.c */
 gboolean rp_api_whoami (RpRequest *request, GError **error);
 gboolean rp_api_accounts (RpRequest *request, GError **error);

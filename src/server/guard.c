@@ -9,9 +9,11 @@
 #include "server/pace.h"
 #include "server/parts.h"
 
-#define HEADER_MAX 4096 /* bytes of an Authorization header */
+#define HEADER_MAX (12 * 1024) /* bytes of an Authorization header */
 /* How long an upload may take whose ticket was good when it began. */
 #define UPLOAD_GRACE_US (12 * 3600 * (gint64) G_USEC_PER_SEC)
+
+#define ACTOR_MAX 256 /* bytes; what the ledger takes */
 
 /* What a need asks for; `params` make the subject, joined by slashes. */
 static const struct {
@@ -135,6 +137,13 @@ refuse_known (RpRequest *request, const char *subject)
       refuse_unknown (request);
       return;
     }
+  if (identity->identities != NULL)
+    {
+      g_set_error (&request->refusal, RP_ERROR, RP_ERROR_DENIED,
+                   "%s may not do this: it lacks %s; an administrator can give it with `repoint identity set`",
+                   identity->account, scope);
+      return;
+    }
   if (identity->limit != NULL
       && rp_scopes_allow (identity->scopes, needs[request->match.route->need].action, subject))
     g_set_error (&request->refusal, RP_ERROR, RP_ERROR_DENIED,
@@ -240,6 +249,8 @@ rp_guard_identify (RpRequest *request, const char *account, const char *password
 
   if (rp_access_is_token (password))
     return rp_access_by_bearer (access_of (request), password, rp_clock_now_us (), 0, error);
+  if (rp_access_is_identity_token (password))
+    return rp_access_by_identity_token (access_of (request), password, rp_clock_now_us (), error);
   origin = rp_request_peer (request, TRUE);
   identity
       = rp_access_by_password (access_of (request), account, password, origin, &wait_s, error);
@@ -260,8 +271,9 @@ name_actor (RpRequest *request)
   g_autofree char *peer = NULL;
 
   if (identity != NULL && identity->account != NULL)
-    request->actor = claimed != NULL ? g_strconcat (identity->account, " (", claimed, ")", NULL)
-                                     : g_strdup (identity->account);
+    request->actor = claimed != NULL && strlen (identity->account) + strlen (claimed) + 3 <= ACTOR_MAX
+                         ? g_strconcat (identity->account, " (", claimed, ")", NULL)
+                         : g_strdup (identity->account);
   else if (identity == NULL && claimed != NULL)
     request->actor = g_strdup (claimed);
   else
@@ -331,6 +343,15 @@ admit_basic (RpRequest *request, const char *account, const char *password)
   admit (request, identity, error);
 }
 
+static void
+admit_identity_token (RpRequest *request, const char *text)
+{
+  GError *error = NULL;
+  RpIdentity *identity = rp_access_by_identity_token (access_of (request), text, rp_clock_now_us (), &error);
+
+  admit (request, identity, error);
+}
+
 void
 rp_guard_start (RpRequest *request)
 {
@@ -344,7 +365,9 @@ rp_guard_start (RpRequest *request)
       return;
     }
   bearer = header_value (request, "Bearer");
-  if (bearer != NULL)
+  if (bearer != NULL && rp_access_is_identity_token (bearer))
+    request->unguarded = TRUE; /* its issuer may have to be asked */
+  else if (bearer != NULL)
     admit_bearer (request, bearer);
   else if (!rp_guard_basic (request, &account, &password))
     admit_anonymous (request);
@@ -358,11 +381,15 @@ gboolean
 rp_guard_finish (RpRequest *request)
 {
   g_autofree char *account = NULL, *password = NULL;
+  const char *bearer;
 
   if (!request->unguarded)
     return TRUE;
   request->unguarded = FALSE;
-  if (rp_guard_basic (request, &account, &password))
+  bearer = header_value (request, "Bearer");
+  if (bearer != NULL)
+    admit_identity_token (request, bearer);
+  else if (rp_guard_basic (request, &account, &password))
     admit_basic (request, account, password);
   else
     refuse_unknown (request);

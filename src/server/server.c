@@ -147,7 +147,10 @@ open_domain (RpServer *server, const RpServerOptions *options, GError **error)
   guard_releases (services);
   services->collector = rp_collector_new (services->registry, &options->collect);
   services->access = rp_access_open (services->ledger, options->anonymous_pull, error);
-  return services->access != NULL;
+  if (services->access == NULL)
+    return FALSE;
+  rp_access_trust (services->access, options->ca_file);
+  return TRUE;
 }
 
 /* Each connection is a descriptor, and so is each blob that is being sent. */

@@ -18,6 +18,7 @@ typedef struct {
   char *port_file;          /* or NULL: the port is written there, and a newline, once it answers */
   char *tls_cert;           /* PEM files for TLS, both or neither; neither: plain HTTP */
   char *tls_key;
+  char *ca_file;            /* authorities trusted too where issuers of identity tokens are asked; or NULL */
   gboolean allow_anonymous; /* needed to listen beyond loopback while there is no account */
   gboolean anonymous_pull;  /* with accounts too, anybody may pull */
   gint64 upload_expiry_ms;  /* uploads idle for longer are deleted */

@@ -31,6 +31,7 @@ const RpSetting rp_settings[] = {
   { "port_file",       RP_SETTING_PATH,     AT (port_file),        RESTART },
   { "tls_cert",        RP_SETTING_PATH,     AT (tls_cert),         RESTART },
   { "tls_key",         RP_SETTING_PATH,     AT (tls_key),          RESTART },
+  { "ca_file",         RP_SETTING_PATH,     AT (ca_file),          RESTART },
   { "upload_expiry",   RP_SETTING_DURATION, AT (upload_expiry_ms), RELOAD,
     UPLOAD_EXPIRY_MIN_MS, UPLOAD_EXPIRY_MAX_MS },
   { "retention_every", RP_SETTING_DURATION, AT (retention_every_ms), RESTART,

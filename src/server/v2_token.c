@@ -121,7 +121,7 @@ rp_v2_token_post (RpRequest *request, GError **error)
     secret = form_field (request, "password");
   else if (g_strcmp0 (grant, "refresh_token") == 0)
     secret = form_field (request, "refresh_token");
-  if (secret != NULL && (account != NULL || rp_access_is_token (secret)))
+  if (secret != NULL && (account != NULL || rp_access_is_token (secret) || rp_access_is_identity_token (secret)))
     return answer (request, account != NULL ? account : "", secret, error);
   g_set_error_literal (error, RP_ERROR, RP_ERROR_INVALID,
                        "expected a form with grant_type=password, username and password, or "

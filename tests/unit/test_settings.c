@@ -7,7 +7,7 @@
 static void
 every_flag_has_a_key_and_every_key_a_flag (void **state)
 {
-  guint flags = 0, keys = 0;
+  guint flags = 1 /* --ca-file, which every verb has */, keys = 0;
 
   for (const GOptionEntry *entry = rp_serve_options; entry->long_name != NULL; entry++)
     {
