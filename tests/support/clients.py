@@ -56,6 +56,11 @@ class Tool:
                      "REGISTRY_AUTH_FILE": str(self.config),
                      **{f"XDG_{kind}_HOME": str(self.home / kind.lower()) for kind in ("CONFIG", "CACHE", "DATA")}}
 
+    def through(self, command):
+        """Runs it by another command, which ends with it."""
+        self.options = [*command[1:], self.program, *self.options]
+        self.program = command[0]
+
     def secret(self, address, account, token):
         self.config.write_text(json.dumps(pull_secret(address, account, token)))
         self.config.chmod(0o600)

@@ -17,16 +17,21 @@ from .clients import Tool, find
 from .repoint import PATIENCE, wait_for
 
 
+def in_place_of(path, directory):
+    """The beginning of a command that sees `directory` at `path`, which is there, and shows it to nobody else."""
+    return ["unshare", "--mount", "sh", "-c", f'mount --bind "{directory}" "{path}" && exec "$@"', "sh"]
+
+
 class Daemon:
     """A daemon that listens on a unix socket of its own, and the command line that talks to it."""
 
     program = None
     client = None
 
-    def __init__(self, directory, address=None):
+    def __init__(self, directory, address=None, ca=None):
         # A short path: a unix socket's name has at most 107 bytes, and these add directories of their own.
         self.dir = Path(tempfile.gettempdir()) / f"rpd-{random.randbytes(4).hex()}"
-        self.address = address
+        self.address, self.ca = address, ca  # of a registry, as far as it must be told about it
         self.socket = self.dir / "s"
         self.log = Path(directory) / f"{self.program}.log.txt"
         self.path = find(self.program)
@@ -88,12 +93,18 @@ class Daemon:
 
 
 class Dockerd(Daemon):
-    """Docker's engine, with its own containerd. Registries on loopback are spoken to in plain HTTP by default."""
+    """Docker's engine, with its own containerd and its own /etc/docker, which is `etc`. Registries on loopback are
+    spoken to in plain HTTP by default."""
 
     program, client, hello = "dockerd", "docker", ("version",)
 
+    @property
+    def etc(self):
+        return self.dir / "etc"
+
     def command(self):
-        return [self.path, "--data-root", self.dir / "data", "--exec-root", self.dir / "exec",
+        self.etc.mkdir(exist_ok=True)
+        return [*in_place_of("/etc/docker", self.etc), self.path, "--data-root", self.dir / "data", "--exec-root", self.dir / "exec",
                 "--pidfile", self.dir / "pid", "-H", f"unix://{self.socket}", "--iptables=false", "--ip-masq=false",
                 "--bridge=none", "--storage-driver=vfs"]
 
@@ -115,13 +126,12 @@ class Containerd(Daemon):
     def client_options(self):
         return ["-a", str(self.socket)]
 
-    def mirror(self, name, address, auth=None):
-        """A hosts directory that sends whoever asks for images of `name` to `address`, in plain HTTP."""
+    def hosts(self, name, url, *lines):
+        """A hosts directory that sends whoever wants the registry `name` to `url`, of which `lines` say more, as
+        TOML. There must be a [host], or this one refuses the file."""
         place = self.dir / "hosts" / name
-        place.mkdir(parents=True)
-        (place / "hosts.toml").write_text(
-            f'server = "http://{address}"\n[host."http://{address}"]\n'
-            'capabilities = ["pull", "resolve"]\n')
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "hosts.toml").write_text("\n".join([f'server = "{url}"', f'[host."{url}"]', *lines, ""]))
         return place.parent
 
 
@@ -132,7 +142,8 @@ class Buildkitd(Daemon):
 
     def command(self):
         config = self.dir / "buildkitd.toml"
-        config.write_text(f'[registry."{self.address}"]\nhttp = true\n')
+        how = f'ca = ["{self.ca}"]' if self.ca else "http = true"
+        config.write_text(f'[registry."{self.address}"]\n{how}\n')
         return [self.path, "--config", config, "--root", self.dir / "root", "--addr", f"unix://{self.socket}",
                 "--oci-worker=true", "--containerd-worker=false", "--oci-worker-snapshotter=native",
                 "--oci-worker-net=host", "--oci-worker-binary", find("runc"), "--oci-cni-binary-dir", "/nonexistent"]

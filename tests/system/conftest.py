@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from guarded import Guarded
-from support import clients, oci, upstream
+from support import clients, oci, tls, upstream
 
 
 @pytest.fixture
@@ -31,7 +31,8 @@ class Place:
     """A server, an account that may push and delete in shop/**, if it asks for one, and clients that know it."""
 
     def __init__(self, server, tmp_path, token=None):
-        self.server, self.address, self.tmp, self.token = server, server.address, tmp_path, token
+        self.server, self.tmp, self.token = server, tmp_path, token
+        self.address = server.address  # what clients call it
 
     def tool(self, name, *options):
         """A client, with the account's pull secret in its home."""
@@ -47,7 +48,7 @@ class Place:
         return directory
 
     def registry(self):
-        return oci.Registry(self.server.url, token=self.token)
+        return oci.Registry(self.server.url, token=self.token, ca=self.server.ca)
 
     def holds(self, repository, reference, image):
         """Every byte of an image, and of what it consists of, by digest."""
@@ -70,3 +71,19 @@ def place(request, tmp_path):
         return Place(request.getfixturevalue("server"), tmp_path)
     guarded = request.getfixturevalue("guarded")
     return Place(guarded.server, tmp_path, guarded.robot("ci", "push:shop/**", "delete:shop/**"))
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return tls.Authority(tmp_path / "tls")
+
+
+@pytest.fixture
+def place_tls(start_server, cli, tmp_path, authority):
+    """With a robot's token and TLS, at an address that no client takes for loopback, where many are lax by
+    themselves: 0.0.0.0 is this machine to those that connect to it."""
+    cert, key = authority.issue(more=["0.0.0.0"])
+    guarded = Guarded(start_server, cli, tmp_path, ["--tls-cert", cert, "--tls-key", key], ca=str(authority.path))
+    place = Place(guarded.server, tmp_path, guarded.robot("ci", "push:shop/**", "delete:shop/**"))
+    place.address = f"0.0.0.0:{guarded.server.port}"
+    return place

@@ -18,12 +18,15 @@ def bearer(token):
 class Guarded:
     """A server with the administrator `ada`, and a command line that is logged in as her."""
 
-    def __init__(self, start_server, cli, tmp_path, args=()):
+    def __init__(self, start_server, cli, tmp_path, args=(), ca=None):
+        """`ca`: who vouches for the server, if `args` make it speak TLS."""
         self.tmp, self._cli = tmp_path, cli
         self.data = tmp_path / "server"
         self.cli("account", "add", "ada", "--allow", "administer", "--password-stdin", "--data", self.data,
                  input=PASSWORD + "\n", server="http://127.0.0.1:1").ok()
-        self.server = start_server(data=self.data, args=args)
+        self.server = start_server(data=self.data, args=args, start=False)
+        self.server.ca = ca
+        self.server.start()
         self.token = self.issue("ada")
 
     def cli(self, *args, token=None, server=None, home="home", **kwargs):
@@ -44,5 +47,5 @@ class Guarded:
         return self.server.request(method, path, body, headers)[0]
 
     def push(self, repository, tag, image, token):
-        with oci.Registry(self.server.url, token=token) as registry:
+        with oci.Registry(self.server.url, token=token, ca=self.server.ca) as registry:
             return registry.push(repository, tag, image)

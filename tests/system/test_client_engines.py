@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from guarded import basic
 from shop import APPLY
 from support import oci, podman
 from support.daemons import Buildkitd, Containerd, Dockerd
@@ -143,7 +144,7 @@ def test_containerd_by_a_mirror(place, containerd):
     image = oci.make_image([{"a": os.urandom(1000)}], cmd=["/a"])
     with place.registry() as registry:
         registry.push("shop/web", "1.0", image)
-    hosts = containerd.mirror("registry.example", place.address)
+    hosts = containerd.hosts("registry.example", f"http://{place.address}", 'capabilities = ["pull", "resolve"]')
     done = containerd.images("pull", "--hosts-dir", hosts, "--http-dump", "registry.example/shop/web:1.0")
     assert "ns=registry.example" in done.stdout + done.stderr
     assert content(containerd, image.digest) == image.manifest
@@ -160,6 +161,22 @@ def test_containerd_is_refused_without_a_secret(guarded, tmp_path):
     with Containerd(tmp_path) as engine:
         done = engine.run("images", "pull", "--plain-http", f"{guarded.server.address}/shop/web:1.0", check=False)
         assert done.returncode != 0 and "401 Unauthorized" in done.stderr
+
+
+def test_containerd_by_basic_alone(guarded, tmp_path):
+    """What hosts.toml says of headers comes with each request: no challenge, no ticket."""
+    image = oci.make_image([{"a": os.urandom(1000)}], cmd=["/a"])
+    guarded.push("shop/web", "1.0", image, guarded.token)
+    url = f"http://{guarded.server.address}"
+    with Containerd(tmp_path) as engine:
+        for token, fine in ((guarded.robot("ci", "pull:shop/*"), True), (guarded.robot("other", "pull:other"), False)):
+            hosts = engine.hosts(guarded.server.address, url, f'[host."{url}".header]',
+                                 f'Authorization = "{basic("ci", token)["Authorization"]}"')
+            done = engine.run("content", "fetch", "--plain-http", "--hosts-dir", hosts, "--http-dump",
+                              f"{guarded.server.address}/shop/web:1.0", check=False)
+            said = done.stdout + done.stderr
+            assert ("/v2/token" not in said and done.returncode == 0) if fine else "403 Forbidden" in said, said
+        assert content(engine, image.digest) == image.manifest
 
 
 # ---- BuildKit ----

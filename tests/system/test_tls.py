@@ -17,11 +17,6 @@ from support import oci, repoint, tls
 
 
 @pytest.fixture
-def authority(tmp_path):
-    return tls.Authority(tmp_path / "tls")
-
-
-@pytest.fixture
 def server(authority, start_server):
     cert, key = authority.issue()
     made = start_server(args=["--tls-cert", cert, "--tls-key", key], start=False)
