@@ -20,7 +20,7 @@ from .repoint import PATIENCE, TOP
 
 @functools.lru_cache
 def built():
-    """{name: {"version", and "path" or "why"}} of those that scripts/clients builds."""
+    """{name: {"version", "peer", and "path" or "why"}} of those that scripts/clients builds."""
     return json.loads(subprocess.run([TOP / "scripts" / "clients", "--where"], check=True, text=True,
                                      capture_output=True).stdout)
 

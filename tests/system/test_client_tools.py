@@ -5,11 +5,13 @@ Each comes twice (`place`): without accounts, and with a robot's token that it r
 
 import json
 import os
+import re
 import tarfile
 
 import pytest
 
 from support import clients, oci
+from support.repoint import TOP
 
 
 def image_of(size=3_000_000):
@@ -216,3 +218,16 @@ def test_umoci_changes_what_skopeo_brought(place):
         changed = json.loads(registry.get_manifest("shop/web", "1.1"))
     assert [layer["digest"] for layer in changed["layers"]][:2] == image.layer_digests
     assert len(changed["layers"]) == 3
+
+
+# ---- the page ----
+
+def test_the_page_names_the_versions_that_are_built():
+    page = (TOP / "docs" / "clients.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in page.splitlines() if line.startswith("| ")]
+    for name, built in clients.built().items():
+        version = built["version"].removeprefix("v")
+        if name == "notary":
+            name, version = "notation-go", re.search(r"notation-go v(\S+)", (TOP / "tests/notary/go.mod").read_text())[1]
+        name = name.replace("buildkitd", "BuildKit")
+        assert built["peer"] or [row for row in rows if name in row[0] and row[1] == version], f"{name} {version}"
