@@ -115,27 +115,13 @@ join_scopes (const json_t *allow)
   return g_string_free (text, FALSE);
 }
 
-static gboolean
-ls_run (RpCli *cli, char **args, GError **error)
+static void
+print_accounts (RpCli *cli, const json_t *answer)
 {
-  g_autofree char *path = rp_api_path ("accounts", NULL);
-  g_autoptr (json_t) answer = NULL;
-  g_autoptr (RpTable) table = NULL;
+  g_autoptr (RpTable) table = rp_table_new ("ACCOUNT|KIND|~MAY|SINCE");
   gsize i;
   json_t *account;
 
-  (void) args;
-  if (rp_cli_api (cli, error) == NULL)
-    return FALSE;
-  answer = rp_api_get (cli->api, path, 0, error);
-  if (answer == NULL)
-    return FALSE;
-  if (cli->json)
-    {
-      rp_cli_print_json (cli, answer);
-      return TRUE;
-    }
-  table = rp_table_new ("ACCOUNT|KIND|~MAY|SINCE");
   json_array_foreach (json_object_get (answer, "accounts"), i, account)
   {
     rp_table_add (table, RP_STYLE_BOLD, rp_json_str (account, "account"));
@@ -148,7 +134,15 @@ ls_run (RpCli *cli, char **args, GError **error)
   else
     rp_cli_note (cli, "no account: this server asks nobody who they are; the first `repoint account "
                       "add NAME --allow administer` changes that");
-  return TRUE;
+}
+
+static gboolean
+ls_run (RpCli *cli, char **args, GError **error)
+{
+  g_autofree char *path = rp_api_path ("accounts", NULL);
+
+  (void) args;
+  return rp_cli_show (cli, path, print_accounts, error);
 }
 
 static gboolean

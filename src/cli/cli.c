@@ -110,6 +110,22 @@ rp_cli_print_json (RpCli *cli, const json_t *value)
   fflush (cli->out.stream);
 }
 
+gboolean
+rp_cli_show (RpCli *cli, const char *path, void (*print) (RpCli *cli, const json_t *answer),
+             GError **error)
+{
+  g_autoptr (json_t) answer
+      = rp_cli_api (cli, error) != NULL ? rp_api_get (cli->api, path, 0, error) : NULL;
+
+  if (answer == NULL)
+    return FALSE;
+  if (cli->json)
+    rp_cli_print_json (cli, answer);
+  else
+    print (cli, answer);
+  return TRUE;
+}
+
 void
 rp_cli_print_fact (RpCli *cli, const char *name, const char *text)
 {

@@ -55,6 +55,10 @@ RpApi *rp_cli_api (RpCli *cli, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_cli_parse_env (const char *text, char **out_app, char **out_env, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* GETs `path` and shows the answer: as it came with -o json, else by `print`. */
+gboolean rp_cli_show (RpCli *cli, const char *path, void (*print) (RpCli *cli, const json_t *answer),
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Prints the API's answer as it came: on lines of its own for a terminal, on one in a pipe. */
 void rp_cli_print_json (RpCli *cli, const json_t *value);
 

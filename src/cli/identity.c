@@ -101,27 +101,13 @@ join_claims (const json_t *claims)
   return g_string_free (text, FALSE);
 }
 
-static gboolean
-ls_run (RpCli *cli, char **args, GError **error)
+static void
+print_identities (RpCli *cli, const json_t *answer)
 {
-  g_autofree char *path = rp_api_path ("identities", NULL);
-  g_autoptr (json_t) answer = NULL;
-  g_autoptr (RpTable) table = NULL;
+  g_autoptr (RpTable) table = rp_table_new ("IDENTITY|ISSUER|?AUDIENCE|~CLAIMS|~MAY");
   gsize i;
   json_t *identity;
 
-  (void) args;
-  if (rp_cli_api (cli, error) == NULL)
-    return FALSE;
-  answer = rp_api_get (cli->api, path, 0, error);
-  if (answer == NULL)
-    return FALSE;
-  if (cli->json)
-    {
-      rp_cli_print_json (cli, answer);
-      return TRUE;
-    }
-  table = rp_table_new ("IDENTITY|ISSUER|?AUDIENCE|~CLAIMS|~MAY");
   json_array_foreach (json_object_get (answer, "identities"), i, identity)
   {
     rp_table_add (table, RP_STYLE_BOLD, rp_json_str (identity, "identity"));
@@ -134,7 +120,15 @@ ls_run (RpCli *cli, char **args, GError **error)
     rp_table_print (table, &cli->out, 0);
   else
     rp_cli_note (cli, "no identities: pipelines come with tokens of `repoint token create`");
-  return TRUE;
+}
+
+static gboolean
+ls_run (RpCli *cli, char **args, GError **error)
+{
+  g_autofree char *path = rp_api_path ("identities", NULL);
+
+  (void) args;
+  return rp_cli_show (cli, path, print_identities, error);
 }
 
 static void

@@ -117,13 +117,13 @@ create_run (RpCli *cli, char **args, GError **error)
 }
 
 static void
-print_tokens (RpCli *cli, const json_t *tokens)
+print_tokens (RpCli *cli, const json_t *answer)
 {
   g_autoptr (RpTable) table = rp_table_new ("TOKEN|ACCOUNT|~LABEL|EXPIRES|~ONLY");
   gsize i;
   json_t *token;
 
-  json_array_foreach (tokens, i, token)
+  json_array_foreach (json_object_get (answer, "tokens"), i, token)
   {
     const char *expires = rp_json_str (token, "expires_at");
     const json_t *allow = json_object_get (token, "allow");
@@ -143,19 +143,9 @@ static gboolean
 ls_run (RpCli *cli, char **args, GError **error)
 {
   g_autofree char *path = rp_api_path ("tokens", NULL);
-  g_autoptr (json_t) answer = NULL;
 
   (void) args;
-  if (rp_cli_api (cli, error) == NULL)
-    return FALSE;
-  answer = rp_api_get (cli->api, path, 0, error);
-  if (answer == NULL)
-    return FALSE;
-  if (cli->json)
-    rp_cli_print_json (cli, answer);
-  else
-    print_tokens (cli, json_object_get (answer, "tokens"));
-  return TRUE;
+  return rp_cli_show (cli, path, print_tokens, error);
 }
 
 static gboolean
