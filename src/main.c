@@ -59,6 +59,8 @@ static const RpVerb verbs[] = {
     "", NULL, NULL, rp_account_verbs },
   { "identity", "Let pipelines in by the tokens of their platform",
     "", NULL, NULL, rp_identity_verbs },
+  { "group", "Say who stands under one name, to approve for instance",
+    "", NULL, NULL, rp_group_verbs },
   { "token", "Give machines what they log in with",
     "", NULL, NULL, rp_token_verbs },
   { "config", "Check configuration files before they are used",

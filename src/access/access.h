@@ -115,6 +115,12 @@ gboolean rp_access_identity_set (RpAccess *access, const char *actor, const char
 gboolean rp_access_identity_remove (RpAccess *access, const char *actor, const char *name,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Takes the place of one of the same name. `members`: a list of names of accounts and identities that there are. */
+gboolean rp_access_group_set (RpAccess *access, const char *actor, const char *name, const json_t *members,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean rp_access_group_remove (RpAccess *access, const char *actor, const char *name,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* ---- looking; the answers are the caller's to json_decref() ---- */
 
 /* {"accounts":[{"account","robot","allow","at"}]} by name */
@@ -123,6 +129,12 @@ json_t *rp_access_accounts (RpAccess *access);
 json_t *rp_access_tokens (RpAccess *access, const char *account);
 /* {"identities":[{"identity","issuer","audience","jwks_url"|null,"claims","allow","at"}]} by name */
 json_t *rp_access_identities (RpAccess *access);
+/* Is `account`, as RpIdentity has it, in this group? With a platform's word: one of its identities is. */
+gboolean rp_access_in_group (RpAccess *access, const char *account, const char *group);
+/* {"groups":[{"group","members":[name],"at"}]} by name */
+json_t *rp_access_groups (RpAccess *access);
+/* The names of those that `account` is in, sorted. */
+json_t *rp_access_groups_of (RpAccess *access, const char *account);
 /* What comes of an identity token, and why: {"taken","why"|null,"account"|null,"allow","identities":[{"identity","fits",
  * "why"|null}]}, of those that are declared for its issuer. Blocks as rp_access_by_identity_token(). */
 json_t *rp_access_identity_try (RpAccess *access, const char *text, gint64 now_us);

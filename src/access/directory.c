@@ -42,6 +42,16 @@ free_federated (gpointer data)
   g_free (federated);
 }
 
+static void
+free_group (gpointer data)
+{
+  RpGroup *group = data;
+
+  g_free (group->name);
+  g_ptr_array_unref (group->members);
+  g_free (group);
+}
+
 static RpScopes *
 parse_scopes (const char *text, GError **error)
 {
@@ -132,6 +142,34 @@ read_federated (RpDirectory *directory, RpTxn *txn, GError **error)
   return TRUE;
 }
 
+static gboolean
+read_groups (RpDirectory *directory, RpTxn *txn, GError **error)
+{
+  g_autoptr (RpRows) groups = rp_txn_query (txn, error, "SELECT name, at_us FROM access_group", "");
+  g_autoptr (RpRows) members = groups != NULL ? rp_txn_query (txn, error,
+                                                              "SELECT group_name, member FROM access_group_member "
+                                                              "ORDER BY group_name, member", "")
+                                              : NULL;
+
+  if (members == NULL)
+    return FALSE;
+  for (gsize i = 0; i < rp_rows_count (groups); i++)
+    {
+      RpGroup *group = g_new0 (RpGroup, 1);
+      group->name = g_strdup (rp_rows_text (groups, i, 0));
+      group->members = g_ptr_array_new_with_free_func (g_free);
+      group->at_us = rp_rows_int (groups, i, 1);
+      g_hash_table_insert (directory->groups, group->name, group);
+    }
+  for (gsize i = 0; i < rp_rows_count (members); i++)
+    {
+      RpGroup *group = g_hash_table_lookup (directory->groups, rp_rows_text (members, i, 0));
+      if (group != NULL)
+        g_ptr_array_add (group->members, g_strdup (rp_rows_text (members, i, 1)));
+    }
+  return TRUE;
+}
+
 RpDirectory *
 rp_directory_read (RpTxn *txn, GError **error)
 {
@@ -141,8 +179,9 @@ rp_directory_read (RpTxn *txn, GError **error)
   directory->accounts = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, free_account);
   directory->tokens = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, free_token);
   directory->federated = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, free_federated);
+  directory->groups = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, free_group);
   if (!read_accounts (directory, txn, error) || !read_tokens (directory, txn, error)
-      || !read_federated (directory, txn, error))
+      || !read_federated (directory, txn, error) || !read_groups (directory, txn, error))
     return NULL;
   return g_steal_pointer (&directory);
 }
@@ -162,6 +201,7 @@ rp_directory_unref (RpDirectory *directory)
   g_hash_table_unref (directory->accounts);
   g_hash_table_unref (directory->tokens);
   g_hash_table_unref (directory->federated);
+  g_hash_table_unref (directory->groups);
   g_free (directory);
 }
 

@@ -1,4 +1,4 @@
-/* All accounts, tokens and declared identities, in memory: what requests are checked against, so that none waits for the
+/* All accounts, tokens, declared identities and groups, in memory: what requests are checked against, so that none waits for the
  * database.  A directory never changes; a change makes a new one.  Private to this room.
  */
 #pragma once
@@ -37,11 +37,19 @@ typedef struct {
   gint64 at_us;
 } RpFederated;
 
+/* People and pipelines under one name. */
+typedef struct {
+  char *name;
+  GPtrArray *members; /* names of accounts and identities, in order */
+  gint64 at_us;       /* when it was set last */
+} RpGroup;
+
 typedef struct {
   gatomicrefcount refs;
   GHashTable *accounts; /* name → RpAccount */
   GHashTable *tokens;   /* id → RpToken */
   GHashTable *federated; /* name → RpFederated */
+  GHashTable *groups;    /* name → RpGroup */
 } RpDirectory;
 
 RpDirectory *rp_directory_read (RpTxn *txn, GError **error) G_GNUC_WARN_UNUSED_RESULT;

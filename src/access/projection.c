@@ -7,6 +7,10 @@
  *   token.revoked     → access_token without it
  *   identity.declared → identity, in place of one of the same name
  *   identity.removed  → identity without it
+ *   group.set         → access_group and access_group_member, in place of one of the same name
+ *   group.removed     → these without it
+ *
+ * Who is removed leaves all groups: whoever gets the name next must not stand in for them.
  *
  * Events and tables hold hashes of secrets, never a secret.
  */
@@ -26,9 +30,13 @@ static const char schema[]
       "CREATE TABLE IF NOT EXISTS identity ("
       " name TEXT NOT NULL PRIMARY KEY, issuer TEXT NOT NULL, audience TEXT NOT NULL,"
       " jwks_url TEXT, claims TEXT NOT NULL, scopes TEXT NOT NULL, epoch BIGINT NOT NULL,"
-      " at_us BIGINT NOT NULL);";
+      " at_us BIGINT NOT NULL);"
+      "CREATE TABLE IF NOT EXISTS access_group (name TEXT NOT NULL PRIMARY KEY, at_us BIGINT NOT NULL);"
+      "CREATE TABLE IF NOT EXISTS access_group_member ("
+      " group_name TEXT NOT NULL, member TEXT NOT NULL, PRIMARY KEY (group_name, member));";
 
-static const char *const tables[] = { "account", "access_token", "identity", NULL };
+static const char *const tables[] = { "account", "access_token", "identity", "access_group", "access_group_member",
+                                       NULL };
 
 static char *
 scopes_text (const RpEvent *event)
@@ -67,12 +75,19 @@ account_changed (RpTxn *txn, const RpEvent *event, GError **error)
 }
 
 static gboolean
+leave_groups (RpTxn *txn, const char *member, GError **error)
+{
+  return rp_txn_exec (txn, error, NULL, "DELETE FROM access_group_member WHERE member = $1", "s", member);
+}
+
+static gboolean
 account_removed (RpTxn *txn, const RpEvent *event, GError **error)
 {
   const char *account = rp_json_str (event->body, "account");
 
   return rp_txn_exec (txn, error, NULL, "DELETE FROM access_token WHERE account = $1", "s", account)
-         && rp_txn_exec (txn, error, NULL, "DELETE FROM account WHERE name = $1", "s", account);
+         && rp_txn_exec (txn, error, NULL, "DELETE FROM account WHERE name = $1", "s", account)
+         && leave_groups (txn, account, error);
 }
 
 static gboolean
@@ -95,10 +110,17 @@ token_revoked (RpTxn *txn, const RpEvent *event, GError **error)
 }
 
 static gboolean
+drop_identity (RpTxn *txn, const char *name, GError **error)
+{
+  return rp_txn_exec (txn, error, NULL, "DELETE FROM identity WHERE name = $1", "s", name);
+}
+
+static gboolean
 identity_removed (RpTxn *txn, const RpEvent *event, GError **error)
 {
-  return rp_txn_exec (txn, error, NULL, "DELETE FROM identity WHERE name = $1", "s",
-                      rp_json_str (event->body, "identity"));
+  const char *name = rp_json_str (event->body, "identity");
+
+  return drop_identity (txn, name, error) && leave_groups (txn, name, error);
 }
 
 static gboolean
@@ -107,13 +129,39 @@ identity_declared (RpTxn *txn, const RpEvent *event, GError **error)
   g_autofree char *scopes = scopes_text (event);
   g_autofree char *claims = rp_json_canonical (json_object_get (event->body, "claims"));
 
-  return identity_removed (txn, event, error)
+  return drop_identity (txn, rp_json_str (event->body, "identity"), error)
          && rp_txn_exec (txn, error, NULL,
                          "INSERT INTO identity VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", "ssssssii",
                          rp_json_str (event->body, "identity"), rp_json_str (event->body, "issuer"),
                          rp_json_str (event->body, "audience"),
                          rp_json_str (event->body, "jwks_url"), claims, scopes, event->seq,
                          event->at_us);
+}
+
+static gboolean
+group_removed (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  const char *name = rp_json_str (event->body, "group");
+
+  return rp_txn_exec (txn, error, NULL, "DELETE FROM access_group_member WHERE group_name = $1", "s", name)
+         && rp_txn_exec (txn, error, NULL, "DELETE FROM access_group WHERE name = $1", "s", name);
+}
+
+static gboolean
+group_set (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  const char *name = rp_json_str (event->body, "group");
+  gsize i;
+  json_t *member;
+
+  if (!group_removed (txn, event, error)
+      || !rp_txn_exec (txn, error, NULL, "INSERT INTO access_group VALUES ($1, $2)", "si", name, event->at_us))
+    return FALSE;
+  json_array_foreach (json_object_get (event->body, "members"), i, member)
+    if (!rp_txn_exec (txn, error, NULL, "INSERT INTO access_group_member VALUES ($1, $2)", "ss", name,
+                      json_string_value (member)))
+      return FALSE;
+  return TRUE;
 }
 
 static const struct {
@@ -124,6 +172,7 @@ static const struct {
   { "account.removed", account_removed }, { "token.issued", token_issued },
   { "token.revoked", token_revoked },
   { "identity.declared", identity_declared }, { "identity.removed", identity_removed },
+  { "group.set", group_set }, { "group.removed", group_removed },
 };
 
 static gboolean

@@ -27,6 +27,7 @@ static const struct {
   [RP_ACTION_READ] = { "read", "APP" },
   [RP_ACTION_RELEASE] = { "release", "APP" },
   [RP_ACTION_DEPLOY] = { "deploy", "APP/ENV" },
+  [RP_ACTION_APPROVE] = { "approve", "APP/ENV" },
   [RP_ACTION_AGENT] = { "agent", "APP/ENV/TARGET" },
   [RP_ACTION_ADMINISTER] = { "administer", NULL },
 };
@@ -78,7 +79,7 @@ fits (const char *pattern, const char *subject, guint segments)
                          : matches_all (pattern, segments);
 }
 
-/* Whoever may deploy to some environment of an app may read the app. */
+/* Whoever may deploy to some environment of an app, or approve what is, may read the app. */
 static gboolean
 fits_app_of (const char *pattern, const char *app)
 {
@@ -91,12 +92,14 @@ static gboolean
 scope_allows (const Scope *scope, RpAction action, const char *subject)
 {
   static const guint segments[RP_ACTION_N] = {
-    [RP_ACTION_READ] = 1, [RP_ACTION_RELEASE] = 1, [RP_ACTION_DEPLOY] = 2, [RP_ACTION_AGENT] = 3
+    [RP_ACTION_READ] = 1, [RP_ACTION_RELEASE] = 1, [RP_ACTION_DEPLOY] = 2, [RP_ACTION_APPROVE] = 2,
+    [RP_ACTION_AGENT] = 3
   };
 
   if (scope->action == RP_ACTION_ADMINISTER)
     return TRUE;
-  if (action == RP_ACTION_READ && scope->action == RP_ACTION_DEPLOY)
+  if (action == RP_ACTION_READ
+      && (scope->action == RP_ACTION_DEPLOY || scope->action == RP_ACTION_APPROVE))
     return fits_app_of (scope->pattern, subject);
   if (scope->action == action || (action == RP_ACTION_PULL && scope->action == RP_ACTION_PUSH)
       || (action == RP_ACTION_READ && scope->action == RP_ACTION_RELEASE))
@@ -136,7 +139,7 @@ refuse (const char *text, GError **error)
 {
   g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
                "\"%.300s\" is no scope: expected ACTION:PATTERN, as in push:shop/web, pull:shop/**, "
-               "delete:shop/*, read:shop, release:shop, deploy:shop/production, "
+               "delete:shop/*, read:shop, release:shop, deploy:shop/production, approve:shop/production, "
                "agent:shop/production/* or administer; a pattern has at most %d wildcards",
                text, STARS_MAX);
   return FALSE;

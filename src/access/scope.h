@@ -5,6 +5,7 @@
  *   read                 an app             what is recorded of it
  *   release              an app             includes read
  *   deploy               app/environment    moving its pointer; includes read of the app
+ *   approve              app/environment    saying yes to a move of its pointer; includes read of the app
  *   agent                app/env/target     its pointer, its reports, pulling what it runs
  *   administer           (no pattern)       everything
  *
@@ -22,6 +23,7 @@ typedef enum {
   RP_ACTION_READ,
   RP_ACTION_RELEASE,
   RP_ACTION_DEPLOY,
+  RP_ACTION_APPROVE,
   RP_ACTION_AGENT,
   RP_ACTION_ADMINISTER,
   RP_ACTION_N

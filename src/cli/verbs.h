@@ -46,6 +46,7 @@ RP_DECLARE_VERB (login);
 RP_DECLARE_VERB (logout);
 RP_DECLARE_GROUP (account);
 RP_DECLARE_GROUP (identity);
+RP_DECLARE_GROUP (group);
 RP_DECLARE_GROUP (token);
 RP_DECLARE_GROUP (config);
 RP_DECLARE_VERB (help);

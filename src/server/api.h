@@ -60,6 +60,11 @@ gboolean rp_api_identity_remove (RpRequest *request, GError **error);
 gboolean rp_api_session_begin (RpRequest *request, GError **error);
 gboolean rp_api_session_try (RpRequest *request, GError **error);
 
+/* api_groups.c */
+gboolean rp_api_groups (RpRequest *request, GError **error);
+gboolean rp_api_group_set (RpRequest *request, GError **error);
+gboolean rp_api_group_remove (RpRequest *request, GError **error);
+
 /* api_access.c */
 gboolean rp_api_whoami (RpRequest *request, GError **error);
 gboolean rp_api_accounts (RpRequest *request, GError **error);

@@ -29,6 +29,8 @@ rp_api_whoami (RpRequest *request, GError **error)
     json = rp_identity_to_json (identity);
   else
     json = json_pack ("{s:n, s:n, s:[]}", "account", "token", "allow");
+  if (identity != NULL && identity->account != NULL)
+    json_object_set_new (json, "groups", rp_access_groups_of (access_of (request), identity->account));
   rp_respond_json (request, 200, json);
   return TRUE;
 }

@@ -11,6 +11,7 @@ static const char *const subjects[RP_ACTION_N] = {
   [RP_ACTION_READ] = "shop",
   [RP_ACTION_RELEASE] = "shop",
   [RP_ACTION_DEPLOY] = "shop/production",
+  [RP_ACTION_APPROVE] = "shop/production",
   [RP_ACTION_AGENT] = "shop/production/web-1",
   [RP_ACTION_ADMINISTER] = NULL,
 };

@@ -383,3 +383,28 @@ def test_declarations_are_history(ready, issuer, cli):
     ready.server.stop()
     ready.server.start()
     assert ask(ready, issuer.token())[0] == 200
+
+
+# ---- groups ----
+
+def test_groups(ready, issuer):
+    def run(*args):
+        return ready.cli("group", *args, token=ready.token)
+    assert "no groups" in run("ls").ok().stdout
+    run("set", "managers", "ada", "shop-ci").ok()
+    assert "ada, shop-ci" in run("ls").ok().stdout
+    assert ask(ready, ready.token)[1]["groups"] == ["managers"]
+    assert ask(ready, issuer.token())[1]["groups"] == ["managers"]
+    assert run("set", "managers", "nobody").rc == 3 and run("set", "managers").rc == 2
+    token = ready.robot("bot", "push:**")
+    for method, path in ("GET", "/groups"), ("PUT", "/groups/mine"), ("DELETE", "/groups/managers"):
+        assert ready.status(method, "/api/v1" + path, bearer(token), b"{}" if method == "PUT" else None) == 403
+    before = ready.server.api("GET", "/groups", headers=bearer(ready.token))
+    ready.server.api("POST", "/ledger/verify", {}, headers=bearer(ready.token))
+    ready.server.api("POST", "/ledger/rebuild", {}, headers=bearer(ready.token))
+    assert ready.server.api("GET", "/groups", headers=bearer(ready.token)) == before
+    ready.cli("identity", "rm", "shop-ci", token=ready.token).ok()
+    assert "shop-ci" not in run("ls").ok().stdout
+    run("rm", "managers").ok()
+    assert run("rm", "managers").rc == 3
+    assert {"group.set", "group.removed"} <= {event["kind"] for event in events(ready)}
