@@ -32,7 +32,8 @@ def routes():
                 template = re.sub(rf"\b{macro}\b", value, template)
             path = template.replace('"', "").replace(" ", "")
             digest = "sha256:" + "0" * 64
-            path = path.replace("{digest}", digest).replace("{name}", "shop/web")
+            repository = "shop/web" if path.startswith("/v2/") else "shop%2Fweb"
+            path = path.replace("{digest}", digest).replace("{name}", repository)
             found.append((method, re.sub(r"\{\w+\}", "x", path), need))
     return found
 
