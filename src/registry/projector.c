@@ -36,6 +36,7 @@ static const char schema[]
       "  actor TEXT NOT NULL,"
       "  PRIMARY KEY (repository, digest)) WITHOUT ROWID;"
       "CREATE INDEX IF NOT EXISTS manifest_digest ON manifest (digest);"
+      "CREATE INDEX IF NOT EXISTS manifest_seq ON manifest (seq);"
       "CREATE INDEX IF NOT EXISTS manifest_subject ON manifest (repository, subject)"
       "  WHERE subject IS NOT NULL;"
       "CREATE TABLE IF NOT EXISTS tag ("

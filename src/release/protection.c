@@ -29,7 +29,7 @@ struct RpProtection
   GHashTable *walked;  /* under lock: RpDigest of manifests, borrowed from needed: theirs are there */
   GPtrArray *holders;  /* under lock */
   gint64 seq;          /* under lock: of the last release that is in `needed` */
-  gint64 referrer_seq; /* under lock: of the last manifest with a subject that was looked at */
+  gint64 manifest_seq; /* under lock: of the last manifest that was looked at */
 };
 
 RpProtection *
@@ -58,31 +58,39 @@ rp_protection_free (RpProtection *protection)
 typedef struct
 {
   gint64 after;
+  gint64 after_manifest;
   RpRows *rows;
   RpRows *referrers; /* of all manifests with a subject, the oldest first */
   gint64 seq; /* of the newest release in the same snapshot */
-  gint64 referrer_seq;
+  gint64 manifest_seq;
 } News;
 
 /* 0: there is none. */
 static gboolean
-find_newest (RpTxn *txn, gint64 *out_seq, GError **error)
+find_newest (RpTxn *txn, gint64 *out_seq, gint64 *out_manifest_seq, GError **error)
 {
-  g_autoptr (RpRows) rows = rp_txn_query (txn, error, "SELECT MAX(seq) FROM app_release", "");
+  g_autoptr (RpRows) rows
+      = rp_txn_query (txn, error,
+                      "SELECT (SELECT MAX(seq) FROM app_release), (SELECT MAX(seq) FROM manifest)", "");
   if (rows == NULL)
     return FALSE;
   *out_seq = rp_rows_int (rows, 0, 0);
+  *out_manifest_seq = rp_rows_int (rows, 0, 1);
   return TRUE;
 }
 
+/* Was anything pushed since that a release names (its artifact had gone and is back), or that refers to something? */
 static gboolean
-find_newest_referrer (RpTxn *txn, gint64 *out_seq, GError **error)
+came_back (RpTxn *txn, gint64 after, gboolean *out, GError **error)
 {
-  g_autoptr (RpRows) rows
-      = rp_txn_query (txn, error, "SELECT MAX(seq) FROM manifest WHERE subject IS NOT NULL", "");
+  static const char sql[]
+      = "SELECT 1 FROM manifest m WHERE m.seq > $1 AND (m.subject IS NOT NULL OR EXISTS"
+        " (SELECT 1 FROM release_component c WHERE c.digest = m.digest AND c.repository = m.repository))"
+        " LIMIT 1";
+  g_autoptr (RpRows) rows = rp_txn_query (txn, error, sql, "i", after);
   if (rows == NULL)
     return FALSE;
-  *out_seq = rp_rows_int (rows, 0, 0);
+  *out = rp_rows_count (rows) > 0;
   return TRUE;
 }
 
@@ -93,14 +101,17 @@ list_new (RpTxn *txn, gpointer user_data, GError **error)
       = "SELECT r.seq, c.app, c.release, c.name, c.repository, c.digest FROM app_release r"
         " JOIN release_component c ON c.app = r.app AND c.release = r.number"
         " WHERE r.seq > $1 AND EXISTS (SELECT 1 FROM manifest m"
-        " WHERE m.repository = c.repository AND m.digest = c.digest) ORDER BY r.seq, c.name";
+        " WHERE m.repository = c.repository AND m.digest = c.digest)"
+        " UNION SELECT r.seq, c.app, c.release, c.name, c.repository, c.digest FROM manifest m"
+        " JOIN release_component c ON c.digest = m.digest AND c.repository = m.repository"
+        " JOIN app_release r ON r.app = c.app AND r.number = c.release"
+        " WHERE m.seq > $2 AND r.seq <= $1 ORDER BY 1, 4";
   News *news = user_data;
   static const char referrers[] = "SELECT repository, digest, subject FROM manifest"
                                   " WHERE subject IS NOT NULL ORDER BY seq";
-  news->rows = rp_txn_query (txn, error, sql, "i", news->after);
-  news->referrers = rp_txn_query (txn, error, referrers, "");
-  return news->rows != NULL && news->referrers != NULL && find_newest (txn, &news->seq, error)
-         && find_newest_referrer (txn, &news->referrer_seq, error);
+  news->rows = rp_txn_query (txn, error, sql, "ii", news->after, news->after_manifest);
+  news->referrers = news->rows != NULL ? rp_txn_query (txn, error, referrers, "") : NULL;
+  return news->referrers != NULL && find_newest (txn, &news->seq, &news->manifest_seq, error);
 }
 
 static Holder *
@@ -209,7 +220,7 @@ rp_protection_prepare (gpointer user_data, GError **error)
   RpEngine *engine = user_data;
   RpProtection *protection = engine->protection;
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&protection->lock);
-  News news = { .after = protection->seq };
+  News news = { .after = protection->seq, .after_manifest = protection->manifest_seq };
   gboolean ok = rp_db_read (engine->db, list_new, &news, error);
   g_autoptr (RpRows) rows = news.rows;
   g_autoptr (RpRows) referrers = news.referrers;
@@ -219,7 +230,7 @@ rp_protection_prepare (gpointer user_data, GError **error)
   if (ok)
     {
       protection->seq = news.seq;
-      protection->referrer_seq = news.referrer_seq;
+      protection->manifest_seq = news.manifest_seq;
     }
   return ok;
 }
@@ -285,10 +296,13 @@ static gboolean
 check_locked (RpTxn *txn, const RpProtection *protection, const RpDigest *digest,
               gboolean *out_fresh, json_t **out_holder, GError **error)
 {
-  gint64 newest, newest_referrer;
-  if (!find_newest (txn, &newest, error) || !find_newest_referrer (txn, &newest_referrer, error))
+  gint64 newest, newest_manifest;
+  gboolean back = FALSE;
+  if (!find_newest (txn, &newest, &newest_manifest, error)
+      || (newest_manifest > protection->manifest_seq
+          && !came_back (txn, protection->manifest_seq, &back, error)))
     return FALSE;
-  *out_fresh = newest == protection->seq && newest_referrer == protection->referrer_seq;
+  *out_fresh = newest == protection->seq && !back;
   const Holder *holder = *out_fresh ? g_hash_table_lookup (protection->needed, digest) : NULL;
   if (holder == NULL)
     return TRUE;

@@ -220,9 +220,16 @@ class Player:
         must, may = self.must_stay(digest), self.may_stay(digest)
         status, _, data = self.registry.request("DELETE", path)
         assert status in (202, 405, 409), (path, status, data)
-        assert status != 202 or not must, f"{path} was deleted although it is needed"
+        assert status != 202 or not must, f"{path} was deleted although {self.who_needs(digest)} needs it"
         assert status == 202 or may, f"{path} is refused although nothing needs it: {data}"
         return status == 202
+
+    def who_needs(self, digest):
+        now = self.clock.now
+        roots = {root for root in self.model.roots(now, SLACK) if digest in self.model.attached({root})}
+        windows = {name: self.model.window(name, now, SLACK) for name in ENVIRONMENTS}
+        return f"something held ({roots}; windows {windows}, holds {self.model.holds}, running {self.model.running})" \
+            if roots else "a release"
 
     def delete_manifest(self):
         at = self.pick(self.model.present())
@@ -497,10 +504,11 @@ class Player:
         known = {hold["id"]: hold for hold in self.ask("GET", "/retention/holds?all=1")["holds"]}
         assert set(self.model.holds) <= set(known), "a hold was lost"
         for number, hold in known.items():
-            if number not in self.model.holds and not hold.get("ended"):
+            if number not in self.model.holds and hold["state"] != "ended":
                 until = seconds(hold["until"]) if hold.get("until") else None
                 self.model.holds[number] = (hold["digest"], until)
         self.observed()
+        self.end_trials()
 
     def observed(self):
         for environment in ENVIRONMENTS:
@@ -515,17 +523,15 @@ class Player:
         keys += [key for key in self.model.pending if key not in keys]
         seen = {key: self.see(key) for key in keys}
         for key, value in seen.items():
-            if value is ... or value == self.model.state(key):
-                continue
-            assert value in self.model.pending.get(key, ()), \
+            assert value == self.model.state(key) or value in self.model.pending.get(key, ()), \
                 f"{key} is {value}, and {self.model.state(key)} was acknowledged"
         for key, value in seen.items():
-            if value is not ...:
-                self.model.set(key, value) if value or self.model.state(key) else None
+            if value != self.model.state(key):
+                self.model.set(key, value)
         self.model.answered()
 
     def see(self, key):
-        """Its state; `...` where damage keeps the server from saying it."""
+        """Its state."""
         kind, repository, name = key
         status, head, data = self.registry.request("GET", f"/v2/{repository}/manifests/{name}")
         if status == 200:
@@ -534,9 +540,19 @@ class Player:
             return digest if kind == "tag" else True
         known = name if kind == "manifest" else self.model.state(key)
         if known in self.model.damaged:
-            return ...
+            return self.see_damaged(key, known)
         assert status == 404, (key, status, data)
         return None if kind == "tag" else False
+
+    def see_damaged(self, key, digest):
+        """What the records say, where the bytes cannot be had."""
+        kind, repository, name = key
+        status, _, data = self.server.request("GET", f"/api/v1/trace/{digest}")
+        assert status in (200, 404), (key, status, data)
+        here = [at for at in json.loads(data).get("where", []) if at["repository"] == repository]
+        if kind == "manifest":
+            return bool(here)
+        return digest if any(name in at["tags"] for at in here) else None
 
     # ---- judgement ----
 

@@ -374,3 +374,21 @@ def test_advice_follows_how_far_people_went_back(shop, server, cli):
 
 def advice(server):
     return server.api("GET", "/retention/advise")["environments"][0]
+
+
+def test_what_went_and_is_pushed_again_is_kept_for_its_release_again(server, cli, shop):
+    old = shop.release("1")
+    for version in ("2", "3", "4"):
+        shop.release(version)
+        shop.deploy(version)
+    attach(server, "shop/web", count_rule(1))
+    assert old.digest in digests(run(server)["repositories"][0]["goes"])
+    with Registry(server.address) as registry:
+        # the guard has looked, and knows that release 1 has nothing here that could be kept
+        loose = oci.make_image([{"file": "loose"}])
+        oci.push(server, "shop/web", "loose", loose)
+        assert registry.request("DELETE", f"/v2/shop/web/manifests/{loose.digest}")[0] == 202
+        oci.push(server, "shop/web", "again", old)
+        status, _, body = registry.request("DELETE", f"/v2/shop/web/manifests/{old.digest}")
+        assert status == 405 and "release 1 of app shop" in json.loads(body)["errors"][0]["message"]
+    cli("deploy", "shop/production", "1").ok()
