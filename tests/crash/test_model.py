@@ -36,6 +36,7 @@ def play(tmp_path, seed, steps):
     return player
 
 
+@pytest.mark.asan
 def test_R03_R04_R05_R25_random_schedules(tmp_path, crash_points):
     steps = STEPS or max(250, 3 * crash_points)
     seed = int(os.environ.get("REPOINT_MODEL_SEED", str(time.time_ns() % 10**6)))
@@ -50,6 +51,7 @@ def test_R03_R04_R05_R25_random_schedules(tmp_path, crash_points):
     assert counts.get("collect") and counts.get("retain") and counts.get("deploy"), counts
 
 
+@pytest.mark.asan
 @pytest.mark.parametrize("path", KEPT, ids=[path.stem for path in KEPT])
 def test_a_schedule_that_failed_once(tmp_path, path):
     failure = failure_of(tmp_path / "model", json.loads(path.read_text())["steps"])
