@@ -39,6 +39,8 @@ const GOptionEntry rp_serve_options[] = {
   { "tls-key", VALUE, "The key of the certificate, in PEM", "FILE" },
   { "upload-expiry", VALUE,
     "Delete uploads to which nothing was added for so long (default 24h)", "DURATION" },
+  { "verify-reads", VALUE,
+    "Hash this share of the blobs that are pulled whole, and cut off what is damaged (default off)", "SHARE" },
   { "retention-every", VALUE, "Apply lifecycle policies so often (default 1h)", "DURATION" },
   { "limit-pull-address", VALUE, "Let one address pull so often (20/s, 600/m, 10000/h; default off)", "RATE" },
   { "limit-pull-account", VALUE, "Let one account pull so often", "RATE" },

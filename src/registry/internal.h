@@ -59,9 +59,3 @@ gboolean rp_registry_append_bytes (RpRegistry *registry, RpTxn *txn, const char 
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* What `manifest` names: [digest…], each once. */
 json_t *rp_registry_references (const RpManifest *manifest);
-
-/* Looks again at a blob that seemed damaged.  If it is, moves it to quarantine, appends
- * blob.damaged and sets *out_found to what the bytes are (g_free()); if it is right or gone, sets
- * it to NULL. */
-gboolean rp_registry_condemn (RpRegistry *registry, const RpDigest *digest, char **out_found,
-                              GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -121,6 +121,20 @@ rp_registry_note_verified (RpTxn *txn, const RpDigest *digest, gint64 at_us, GEr
   return note (txn, digest, at_us, TRUE, error);
 }
 
+static gboolean
+note_now (RpTxn *txn, gpointer user_data, GError **error)
+{
+  return note (txn, user_data, rp_clock_now_us (), TRUE, error);
+}
+
+gboolean
+rp_registry_seen_right (RpRegistry *registry, const RpDigest *digest, GError **error)
+{
+  RpDigest copy = *digest;
+
+  return rp_db_write (registry->db, note_now, &copy, error);
+}
+
 /* ---- damage ---- */
 
 typedef struct {

@@ -222,6 +222,17 @@ gboolean rp_registry_verify (RpRegistry *registry, const char *repository, const
                              RpVerifyMode mode, RpVerifyReport *out, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* ---- for who reads the bytes of a blob ---- */
+
+/* Looks again at a blob that seemed damaged.  If it is, moves it to quarantine, appends
+ * blob.damaged and sets *out_found to what the bytes are (g_free()); if it is right or gone, sets
+ * it to NULL. */
+gboolean rp_registry_condemn (RpRegistry *registry, const RpDigest *digest, char **out_found,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* All bytes of the blob were hashed now and are right: as after RP_VERIFY_HASH. */
+gboolean rp_registry_seen_right (RpRegistry *registry, const RpDigest *digest, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /* Digests of manifests (all repositories) that begin with `prefix` (`sha256:9f2c…` or bare hex of
  * at least 4): RP_ERROR_NOT_FOUND, RP_ERROR_AMBIGUOUS listing the candidates with their
  * repositories. */

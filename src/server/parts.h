@@ -9,6 +9,7 @@
 #include "server/limits.h"
 #include "server/manifest_cache.h"
 #include "server/metrics.h"
+#include "server/read_check.h"
 #include "server/router.h"
 #include "server/server.h"
 #include "server/sweeper.h"
@@ -26,6 +27,7 @@ struct RpServer {
   RpLimits *limits;
   RpCrowd *crowd;
   RpManifestCache *manifests;
+  RpReadCheck *read_check;
   RpWorkers *writers; /* what writes: short, and better together (group commit) */
   RpWorkers *slow;    /* what hashes or waits: must not keep writers waiting */
   RpWaiters *waiters;

@@ -105,6 +105,10 @@ gpointer rp_request_sink_data (const RpRequest *request);
  * as long as the ledger is at `seq`, which was read before the answer was made. */
 void rp_request_keep_answer (RpRequest *request, gint64 seq);
 
+/* Answers 200 with what the response sends, which is taken over; NULL: 500. */
+void rp_respond_with (RpRequest *request, const char *content_type, struct MHD_Response *response,
+                      guint64 size);
+
 /* Renders `error` in the envelope of the route's world; headers that the handler set stay. Logs
  * 5xx. */
 void rp_respond_error (RpRequest *request, const GError *error);

@@ -90,6 +90,16 @@ rp_respond_fd (RpRequest *request, int status, const char *content_type, int fd,
 }
 
 void
+rp_respond_with (RpRequest *request, const char *content_type, struct MHD_Response *response,
+                 guint64 size)
+{
+  if (response != NULL)
+    set_response (request, 200, content_type, response, size);
+  else
+    rp_respond_empty (request, 500);
+}
+
+void
 rp_respond_header (RpRequest *request, const char *name, const char *value)
 {
   g_ptr_array_add (request->headers, g_strdup (name));

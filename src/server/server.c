@@ -145,6 +145,8 @@ open_domain (RpServer *server, const RpServerOptions *options, GError **error)
   services->engine = rp_engine_new (services->registry, services->ledger);
   services->retention = rp_retention_new (services->engine, services->registry);
   guard_releases (services);
+  server->read_check = rp_read_check_new (services->registry);
+  rp_read_check_set (server->read_check, options->verify_reads);
   services->collector = rp_collector_new (services->registry, &options->collect);
   services->access = rp_access_open (services->ledger, options->anonymous_pull, error);
   if (services->access == NULL)
@@ -244,6 +246,8 @@ apply_reloadable (RpServer *server, const RpServerOptions *options)
   g_mutex_lock (&server->tick_lock);
   server->upload_expiry_ms = options->upload_expiry_ms;
   g_mutex_unlock (&server->tick_lock);
+  if (server->read_check != NULL)
+    rp_read_check_set (server->read_check, options->verify_reads);
   rp_limits_set (server->limits, options->rates);
   rp_crowd_set (server->crowd, options->connections, options->connections_address);
   rp_log_set_level (options->verbose ? RP_LOG_DEBUG : RP_LOG_INFO);
@@ -324,6 +328,7 @@ rp_server_close (RpServer *server)
   rp_workers_free (server->slow);
   rp_workers_free (server->writers);
   rp_manifest_cache_free (server->manifests);
+  rp_read_check_free (server->read_check);
   rp_metrics_free (server->metrics);
   rp_router_free (server->router);
   rp_collector_free (server->services.collector);

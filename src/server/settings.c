@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log_line.h"
 #include "server/janitor.h"
+#include "server/read_check.h"
 #include "server/sweeper.h"
 
 #define FILE_LIMIT_BYTES (1024 * 1024)
@@ -34,6 +35,7 @@ const RpSetting rp_settings[] = {
   { "ca_file",         RP_SETTING_PATH,     AT (ca_file),          RESTART },
   { "upload_expiry",   RP_SETTING_DURATION, AT (upload_expiry_ms), RELOAD,
     UPLOAD_EXPIRY_MIN_MS, UPLOAD_EXPIRY_MAX_MS },
+  { "verify_reads",    RP_SETTING_SHARE,    AT (verify_reads),     RELOAD },
   { "retention_every", RP_SETTING_DURATION, AT (retention_every_ms), RESTART,
     RETENTION_EVERY_MIN_MS, RETENTION_EVERY_MAX_MS },
   { "limit_pull_address", RP_SETTING_RATE,  AT (rates[RP_LIMIT_PULL][RP_LIMIT_ADDRESS]), RELOAD },
@@ -79,6 +81,7 @@ is_text (const RpSetting *setting)
     case RP_SETTING_DURATION:
     case RP_SETTING_COUNT:
     case RP_SETTING_RATE:
+    case RP_SETTING_SHARE:
       break;
     }
   return FALSE;
@@ -171,6 +174,37 @@ set_rate (const char *text, RpRate *out, GError **error)
          || refuse (error, "off, or a rate such as 20/s, 600/m or 10000/h", text);
 }
 
+/* Up to four digits behind the point: `0.0001%` is one in a million. */
+static gboolean
+read_share (const char *text, gint64 *out)
+{
+  gsize whole = strspn (text, "0123456789");
+  const char *point = text + whole;
+  gsize part = *point == '.' ? strspn (point + 1, "0123456789") : 0;
+  const char *end = *point == '.' ? point + 1 + part : point;
+  gint64 value = 0, scale = 1000;
+
+  if (whole < 1 || whole > 3 || part > 4 || (*point == '.' && part == 0) || strcmp (end, "%") != 0)
+    return FALSE;
+  value = g_ascii_strtoll (text, NULL, 10) * 10 * scale;
+  for (gsize i = 1; i <= part; i++, scale /= 10)
+    value += (point[i] - '0') * scale;
+  if (value > RP_READ_SHARE_ALL)
+    return FALSE;
+  *out = value;
+  return TRUE;
+}
+
+static gboolean
+set_share (const char *text, gint64 *out, GError **error)
+{
+  if (strcmp (text, "off") == 0)
+    *out = 0;
+  else if (!read_share (text, out))
+    return refuse (error, "off, or a share from 0.0001% to 100%, such as 1%", text);
+  return TRUE;
+}
+
 gboolean
 rp_setting_set (const RpSetting *setting, const char *text, RpServerOptions *options,
                 GError **error)
@@ -187,6 +221,8 @@ rp_setting_set (const RpSetting *setting, const char *text, RpServerOptions *opt
       return set_count (setting, text, at, error);
     case RP_SETTING_RATE:
       return set_rate (text, at, error);
+    case RP_SETTING_SHARE:
+      return set_share (text, at, error);
     case RP_SETTING_CHOICE:
       if (!g_strv_contains (setting->values, text))
         {

@@ -102,6 +102,7 @@ handle_metrics (RpRequest *request, GError **error)
   rp_metrics_print (server->metrics, out);
   rp_limits_print (server->limits, out);
   rp_crowd_print (server->crowd, out);
+  rp_read_check_print (server->read_check, out);
   print_gauge (out, "repoint_http_in_flight", "Requests being answered.",
                rp_http_in_flight (server->http));
   print_gauge (out, "repoint_http_waiting", "Long polls that wait for news.",

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "server/parts.h"
 #include "server/range.h"
 #include "server/v2.h"
 
@@ -29,6 +30,18 @@ respond_part (RpRequest *request, int fd, const RpByteRange *range, guint64 size
 
   rp_respond_header (request, "Content-Range", value);
   rp_respond_fd (request, 206, BLOB_TYPE, fd, range->first, range->last - range->first + 1);
+}
+
+/* The kernel sends it, unless it is one of those that are looked at. */
+static void
+respond_whole (RpRequest *request, const RpDigest *digest, int fd, guint64 size)
+{
+  RpReadCheck *check = rp_request_server (request)->read_check;
+
+  if (size > 0 && !request->is_head && rp_read_check_wants (check))
+    rp_respond_with (request, BLOB_TYPE, rp_read_check_response (check, digest, fd, size), size);
+  else
+    rp_respond_fd (request, 200, BLOB_TYPE, fd, 0, size);
 }
 
 static gboolean
@@ -75,7 +88,7 @@ rp_v2_blob_get (RpRequest *request, GError **error)
     case RP_RANGE_UNSATISFIABLE:
       return refuse_range (request, fd, size, error);
     case RP_RANGE_WHOLE:
-      rp_respond_fd (request, 200, BLOB_TYPE, fd, 0, size);
+      respond_whole (request, &digest, fd, size);
       break;
     }
   return TRUE;
