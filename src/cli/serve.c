@@ -42,6 +42,9 @@ const GOptionEntry rp_serve_options[] = {
   { "verify-reads", VALUE,
     "Hash this share of the blobs that are pulled whole, and cut off what is damaged (default off)", "SHARE" },
   { "retention-every", VALUE, "Apply lifecycle policies so often (default 1h)", "DURATION" },
+  { "user", VALUE, "Become this user once the sockets are bound; started by root", "USER" },
+  { "group", VALUE, "With this group (default: the user's own)", "GROUP" },
+  { "confine", VALUE, "Give up what of the machine is not needed: auto, require or off (default auto)", "MODE" },
   { "limit-pull-address", VALUE, "Let one address pull so often (20/s, 600/m, 10000/h; default off)", "RATE" },
   { "limit-pull-account", VALUE, "Let one account pull so often", "RATE" },
   { "limit-push-address", VALUE, "Let one address push so often", "RATE" },
@@ -86,6 +89,7 @@ read_options (RpServerOptions *out, GError **error)
   rp_settings_init (out);
   if (inherited != NULL && *inherited == '\0')
     inherited = NULL;
+  out->config_file = g_strdup (config_file);
   if (data != NULL && *data != '\0'
       && !rp_setting_set (rp_setting_find ("data"), data, out, error))
     return FALSE;

@@ -11,6 +11,7 @@
 #include "server/metrics.h"
 #include "server/read_check.h"
 #include "server/router.h"
+#include "server/seclusion.h"
 #include "server/server.h"
 #include "server/sweeper.h"
 #include "server/tls.h"
@@ -18,6 +19,7 @@
 #include "server/workers.h"
 
 struct RpServer {
+  RpSeclusion seclusion;
   RpLock *lock;
   RpDb *db;
   RpServices services;

@@ -18,7 +18,6 @@
 #define WRITERS_DEFAULT 32 /* they mostly wait for the disk, and together they share a sync */
 #define SLOW_DEFAULT 4
 #define STOP_GRACE_US (10 * G_USEC_PER_SEC) /* for uploads that are coming in */
-#define DATA_MODE 0700
 
 static const RpProjector *const projectors[]
     = { &rp_registry_projector, &rp_access_projector, &rp_release_projector,
@@ -98,8 +97,6 @@ lock_data (RpServer *server, const char *data_dir, GError **error)
 {
   g_autofree char *path = g_build_filename (data_dir, "lock", NULL);
 
-  if (!rp_dir_make (data_dir, DATA_MODE, error))
-    return FALSE;
   server->lock = rp_lock_take (path, error);
   if (server->lock == NULL)
     g_prefix_error (error, "%s is in use by another server: ", data_dir);
@@ -265,8 +262,9 @@ rp_server_open (const RpServerOptions *options, GError **error)
   server->limits = rp_limits_new ();
   server->crowd = rp_crowd_new ();
   apply_reloadable (server, options);
+  rp_log_set_format (log_format (options));
   listeners = rp_entrance_bind (options->listen, error);
-  if (listeners == NULL || !open_logs (server, options, error)
+  if (listeners == NULL || !rp_seclude (options, &server->seclusion, error) || !open_logs (server, options, error)
       || !lock_data (server, options->data_dir, error) || !open_domain (server, options, error)
       || !start_serving (server, options, listeners, error)
       || !write_port_file (server, options->port_file, error))
@@ -345,6 +343,7 @@ rp_server_close (RpServer *server)
   rp_lock_release (server->lock);
   g_mutex_clear (&server->tick_lock);
   g_cond_clear (&server->tick_cond);
+  rp_seclusion_clear (&server->seclusion);
   g_free (server->url);
   g_free (server);
 }
@@ -387,7 +386,8 @@ reopen_logs (RpServer *server, const RpServerOptions *options)
   g_autoptr (GError) error = NULL;
 
   if (!open_logs (server, options, &error))
-    rp_log_error ("server", "the access log stays where it was: %s", error->message);
+    rp_log_error ("server", "the access log stays where it was: %s%s", error->message,
+                  server->seclusion.landlock_abi > 0 ? "; a confined server gets to a new place by a restart" : "");
 }
 
 static void

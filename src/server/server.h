@@ -28,6 +28,10 @@ typedef struct {
   RpLimitRates rates;       /* requests, by class and by who comes */
   gint64 connections;       /* most at a time; 0: any number */
   gint64 connections_address; /* from one address */
+  char *user;               /* or NULL: stay who started it */
+  char *group;              /* or NULL: the user's own */
+  char *confine;            /* of rp_confine_modes; NULL: off */
+  char *config_file;        /* or NULL; no setting: where these come from, to be read again */
   char *log_format;         /* of rp_log_formats */
   char *access_log;         /* a file, `-` or `off` */
   gboolean verbose;

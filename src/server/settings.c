@@ -7,6 +7,7 @@
 #include "base/log_line.h"
 #include "server/janitor.h"
 #include "server/read_check.h"
+#include "server/seclusion.h"
 #include "server/sweeper.h"
 
 #define FILE_LIMIT_BYTES (1024 * 1024)
@@ -38,6 +39,9 @@ const RpSetting rp_settings[] = {
   { "verify_reads",    RP_SETTING_SHARE,    AT (verify_reads),     RELOAD },
   { "retention_every", RP_SETTING_DURATION, AT (retention_every_ms), RESTART,
     RETENTION_EVERY_MIN_MS, RETENTION_EVERY_MAX_MS },
+  { "user",            RP_SETTING_TEXT,     AT (user),             RESTART },
+  { "group",           RP_SETTING_TEXT,     AT (group),            RESTART },
+  { "confine",         RP_SETTING_CHOICE,   AT (confine),          RESTART, 0, 0, rp_confine_modes },
   { "limit_pull_address", RP_SETTING_RATE,  AT (rates[RP_LIMIT_PULL][RP_LIMIT_ADDRESS]), RELOAD },
   { "limit_pull_account", RP_SETTING_RATE,  AT (rates[RP_LIMIT_PULL][RP_LIMIT_ACCOUNT]), RELOAD },
   { "limit_push_address", RP_SETTING_RATE,  AT (rates[RP_LIMIT_PUSH][RP_LIMIT_ADDRESS]), RELOAD },
@@ -101,6 +105,7 @@ rp_settings_init (RpServerOptions *options)
     .listen = g_strdup (RP_SERVER_LISTEN_DEFAULT),
     .log_format = g_strdup (rp_log_formats[RP_LOG_TEXT]),
     .access_log = g_strdup ("off"),
+    .confine = g_strdup (rp_confine_modes[0]),
     .upload_expiry_ms = RP_UPLOAD_EXPIRY_MS_DEFAULT,
     .collect = { RP_COLLECT_EVERY_MS_DEFAULT, RP_COLLECT_GRACE_MS_DEFAULT,
                  RP_COLLECT_KEEP_MS_DEFAULT },
@@ -114,6 +119,7 @@ rp_settings_clear (RpServerOptions *options)
   for (const RpSetting *setting = rp_settings; setting->key != NULL; setting++)
     if (is_text (setting))
       g_free (*text_of (setting, options));
+  g_free (options->config_file);
   *options = (RpServerOptions){ 0 };
 }
 

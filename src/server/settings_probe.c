@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "base/place.h"
+#include "base/privilege.h"
 #include "server/listen.h"
 #include "server/settings.h"
 
@@ -45,11 +46,24 @@ probe_listen (const RpServerOptions *options, GPtrArray *problems)
     complain (problems, "listen: %s", error->message);
 }
 
+static void
+probe_user (const RpServerOptions *options, GPtrArray *problems)
+{
+  g_auto (RpPrincipal) principal = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  if (options->user == NULL && options->group != NULL)
+    complain (problems, "group: is for a user, and there is no `user`");
+  else if (options->user != NULL && !rp_principal_find (options->user, options->group, &principal, &error))
+    complain (problems, "user: %s", error->message);
+}
+
 void
 rp_settings_probe (const RpServerOptions *options, GPtrArray *problems)
 {
   probe_data (options, problems);
   probe_listen (options, problems);
+  probe_user (options, problems);
   if (g_path_is_absolute (options->access_log))
     {
       g_autofree char *directory = g_path_get_dirname (options->access_log);
