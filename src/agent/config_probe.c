@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "agent/config.h"
+#include "base/authorities.h"
 #include "base/file.h"
 #include "base/place.h"
 #include "driver/driver.h"
@@ -57,6 +58,11 @@ rp_agent_config_probe (const RpAgentConfig *config, GPtrArray *problems)
   if (config->state != NULL && !rp_place_probe (config->state, &error))
     {
       g_prefix_error (&error, "state: ");
+      take (problems, g_steal_pointer (&error));
+    }
+  if (config->ca_file != NULL && !rp_authorities_probe (config->ca_file, &error))
+    {
+      g_prefix_error (&error, "ca_file: ");
       take (problems, g_steal_pointer (&error));
     }
   if (config->token_file != NULL)

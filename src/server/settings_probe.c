@@ -1,10 +1,12 @@
 /* What of the settings only this machine can tell. */
 #include <sys/stat.h>
 
+#include "base/authorities.h"
 #include "base/place.h"
 #include "base/privilege.h"
 #include "server/listen.h"
 #include "server/settings.h"
+#include "server/tls.h"
 
 static void G_GNUC_PRINTF (2, 3)
 complain (GPtrArray *problems, const char *format, ...)
@@ -58,12 +60,44 @@ probe_user (const RpServerOptions *options, GPtrArray *problems)
     complain (problems, "user: %s", error->message);
 }
 
+static void
+probe_tls (const RpServerOptions *options, GPtrArray *problems)
+{
+  g_autoptr (GError) error = NULL;
+  struct stat info;
+
+  if (options->tls_cert == NULL && options->tls_key == NULL)
+    return;
+  if (options->tls_cert == NULL || options->tls_key == NULL)
+    {
+      complain (problems, "%s: TLS needs the certificate and its key: give both tls_cert and tls_key",
+                options->tls_cert == NULL ? "tls_key" : "tls_cert");
+      return;
+    }
+  if (!rp_tls_probe (options->tls_cert, options->tls_key, &error))
+    complain (problems, "tls_cert: %s", error->message);
+  if (stat (options->tls_key, &info) == 0 && (info.st_mode & (S_IROTH | S_IWOTH)) != 0)
+    complain (problems, "tls_key: everybody can read or write %s (mode %04o): chmod 600 it", options->tls_key,
+              (unsigned) info.st_mode & 07777);
+}
+
+static void
+probe_authorities (const RpServerOptions *options, GPtrArray *problems)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (options->ca_file != NULL && !rp_authorities_probe (options->ca_file, &error))
+    complain (problems, "ca_file: %s", error->message);
+}
+
 void
 rp_settings_probe (const RpServerOptions *options, GPtrArray *problems)
 {
   probe_data (options, problems);
   probe_listen (options, problems);
   probe_user (options, problems);
+  probe_tls (options, problems);
+  probe_authorities (options, problems);
   if (g_path_is_absolute (options->access_log))
     {
       g_autofree char *directory = g_path_get_dirname (options->access_log);

@@ -184,19 +184,33 @@ read_now (RpTls *tls, GError **error)
 }
 
 static gboolean
+check_not_over (const RpTls *tls, const Pair *pair, GError **error)
+{
+  g_autofree char *until = rp_clock_format (pair->expires_us);
+
+  if (pair->expires_us > rp_clock_now_us ())
+    return TRUE;
+  g_set_error (error, RP_ERROR, RP_ERROR_INVALID, "%s: the certificate was good until %s only",
+               tls->cert_path, until);
+  return FALSE;
+}
+
+gboolean
+rp_tls_probe (const char *cert_path, const char *key_path, GError **error)
+{
+  const RpTls tls = { .cert_path = (char *) cert_path, .key_path = (char *) key_path };
+  g_autoptr (Pair) pair = read_pair (&tls, error);
+
+  return pair != NULL && check_not_over (&tls, pair, error);
+}
+
+static gboolean
 reload (RpTls *tls, GError **error)
 {
   g_autoptr (Pair) pair = read_now (tls, error);
 
-  if (pair == NULL)
+  if (pair == NULL || !check_not_over (tls, pair, error))
     return FALSE;
-  if (pair->expires_us <= rp_clock_now_us ())
-    {
-      g_autofree char *until = rp_clock_format (pair->expires_us);
-      g_set_error (error, RP_ERROR, RP_ERROR_INVALID, "%s: the certificate was good until %s only",
-                   tls->cert_path, until);
-      return FALSE;
-    }
   show (tls, g_steal_pointer (&pair));
   return TRUE;
 }

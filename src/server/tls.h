@@ -17,6 +17,9 @@ typedef struct RpTls RpTls;
  * between it and the root.  RP_ERROR_BUSY: there is one already. */
 RpTls *rp_tls_open (const char *cert_path, const char *key_path, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* Could this pair serve? Shows nothing. RP_ERROR_INVALID: it could not, or its certificate is over. */
+gboolean rp_tls_probe (const char *cert_path, const char *key_path, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 /* Nobody may shake hands any more. NULL is fine. */
 void rp_tls_close (RpTls *tls);
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from support import repoint
+from support import repoint, tls
 
 
 def reload(server, wait_for, word="SIGHUP: "):
@@ -77,6 +77,32 @@ def test_check_looks_at_this_machine(file, cli, tmp_path):
     assert not (tmp_path / "new").exists()
     cli("config", "check", tmp_path / "none.yaml").exits(3)
     cli("config", "check", path, "--kind", "toaster").exits(2)
+
+
+def test_check_looks_at_the_pair_for_tls(file, cli, tmp_path):
+    authority = tls.Authority(tmp_path / "tls")
+    cert, key = authority.issue()
+    other, other_key = authority.issue("other")
+    old, old_key = authority.issue("old", days=-1)
+    key.chmod(0o600)
+
+    def problems(text, rc=2):
+        path = file(f"data: data\nlisten: 127.0.0.1:0\n{text}")
+        return cli("config", "check", path, "-o", "json").exits(rc).json["problems"]
+    assert problems(f"tls_cert: {cert}\ntls_key: {key}\nca_file: {authority.path}\n", 0) == []
+    assert "give both" in problems(f"tls_cert: {cert}\n")[0] and "give both" in problems(f"tls_key: {key}\n")[0]
+    mixed = problems(f"tls_cert: {cert}\ntls_key: {other_key}\n")
+    assert mixed[0].startswith("tls_cert: ") and "cannot be used" in mixed[0], mixed
+    old_key.chmod(0o600)
+    assert "was good until" in problems(f"tls_cert: {old}\ntls_key: {old_key}\n")[0]
+    assert "none.crt" in problems(f"tls_cert: none.crt\ntls_key: {key}\n")[0]
+    key.chmod(0o644)
+    assert "chmod 600" in problems(f"tls_cert: {cert}\ntls_key: {key}\n")[0]
+    assert "found none" in problems(f"ca_file: {other_key}\n")[0] and "none.crt" in problems("ca_file: none.crt\n")[0]
+    assert "has expired" in problems(f"ca_file: {old}\n")[0]
+    # What the check refuses the server refuses too, for the same reason.
+    path = file(f"data: data\nlisten: 127.0.0.1:0\ntls_cert: {cert}\ntls_key: {other_key}\n")
+    assert "cannot be used" in cli("serve", "-c", path, timeout=30).exits(2).stderr
 
 
 def test_check_of_an_agent_names_every_mistake(file, cli, tmp_path):

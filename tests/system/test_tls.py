@@ -1,5 +1,7 @@
 """TLS: real clients, certificates that change while the server runs, and certificates that are wrong."""
 
+import base64
+import http.server
 import json
 import os
 import shutil
@@ -12,6 +14,7 @@ import time
 
 import pytest
 
+from guarded import PASSWORD
 from shop import Shop
 from support import oci, repoint, tls
 
@@ -253,3 +256,66 @@ def test_schemes_mixed_up(server, start_server, cli):
     assert "https://" in cli("app", "list", server=server.url.replace("https", "http")).exits(7).stderr
     plain = start_server("plain")
     assert "http://" in cli("app", "list", server=plain.url.replace("http", "https")).exits(7).stderr
+
+
+class Front(http.server.BaseHTTPRequestHandler):
+    """A registry that sends whoever asks to another host for a ticket, as Docker Hub does: what comes with one it hands on."""
+
+    protocol_version = "HTTP/1.1"
+
+    def hand_on(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with oci.Registry(self.server.behind.url, ca=self.server.behind.ca) as link:
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
+            status, head, data = link.request(self.command, self.path, body or None, headers)
+        self.server.seen.append((self.path, status))
+        self.send_response(status)
+        for name, value in head.items():
+            if name.lower() not in ("content-length", "connection", "date", "transfer-encoding"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", head.get("content-length", "0") if self.command == "HEAD" else str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = hand_on
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def front(authority, start_server, cli, tmp_path):
+    """(it, a token); it speaks HTTP, as what is on loopback does, and who gives the tickets TLS."""
+    cert, key = authority.issue()
+    cli("account", "add", "ada", "--allow", "administer", "--password-stdin", "--data", tmp_path / "guarded",
+        input=PASSWORD + "\n").ok()
+    token = cli("token", "create", "ada", "--data", tmp_path / "guarded").ok().stdout.strip()
+    behind = start_server(data=tmp_path / "guarded", name="guarded", args=["--tls-cert", cert, "--tls-key", key], start=False)
+    behind.ca = str(authority.path)
+    behind.start()
+    link = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Front)
+    link.daemon_threads, link.behind, link.seen = True, behind, []
+    threading.Thread(target=link.serve_forever, args=(0.05,), daemon=True).start()
+    yield link, token
+    link.shutdown()
+    link.server_close()
+
+
+def test_a_ticket_from_another_host_is_asked_for_with_the_same_authority(front, server, trusting, cli, tmp_path):
+    link, token = front
+    address = f"127.0.0.1:{link.server_address[1]}"
+    image = oci.make_image([{"a": "1"}])
+    with oci.Registry(server.url, ca=server.ca) as here:
+        here.push("shop/web", "1.0", image)
+    auth = tmp_path / "auth.json"
+    auth.write_text(json.dumps({"auths": {address: {"auth": base64.b64encode(f"ada:{token}".encode()).decode()}}}))
+    env = {"REGISTRY_AUTH_FILE": str(auth), "HOME": str(tmp_path)}
+    trusting("artifact", "cp", "shop/web:1.0", f"{address}/shop/web:1.0", env=env).ok()
+    statuses = [status for _, status in link.seen]
+    assert 401 in statuses and 201 in statuses
+    assert not any(path.startswith("/v2/token") for path, _ in link.seen)  # that was asked of the other host
+    seen = trusting("artifact", "inspect", f"{address}/shop/web:1.0", "-o", "json", env=env).ok().json
+    assert seen["digest"] == image.digest
+    blind = cli("artifact", "inspect", f"{address}/shop/web:1.0", env=env, server=server).exits(7)
+    assert link.behind.url in blind.stderr and "--ca-file" in blind.stderr, blind.stderr

@@ -67,6 +67,7 @@ static const struct {
   { "broken", "agent: [\n", "agent.yaml:", "" },
   { "empty agent", "agent: ''\nserver: http://h:1\nstate: /s\ntargets:\n" TARGET,
     "agent.yaml:1:8:", "name" },
+  { "ca_file that is a list", "ca_file: [a]\n" HEAD TARGET, "agent.yaml:1:10:", "ca_file" },
   { "empty state", "agent: a\nserver: http://h:1\nstate: ''\ntargets:\n" TARGET, "agent.yaml:3:8:",
     "directory" },
 };
@@ -128,6 +129,30 @@ static const struct {
   { "", NULL },           { "two\ntokens\n", NULL }, { "a header\r\nb", NULL },
 };
 
+/* As given, or beside the file; none unless it is asked for. */
+static void
+test_ca_file (void **state)
+{
+  static const struct {
+    const char *text, *path;
+  } cases[] = {
+    { HEAD TARGET, NULL },
+    { "ca_file: tls/ca.crt\n" HEAD TARGET, "/base/tls/ca.crt" },
+    { "ca_file: /etc/repoint/ca.crt\n" HEAD TARGET, "/etc/repoint/ca.crt" },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (RpAgentConfig) config = parse (cases[i].text, &error);
+      assert_null (error);
+      if (cases[i].path != NULL)
+        assert_string_equal (config->ca_file, cases[i].path);
+      else
+        assert_null (config->ca_file);
+    }
+}
+
 static void
 test_token_file (void **state)
 {
@@ -159,6 +184,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_reads_all),
+    cmocka_unit_test (test_ca_file),
     cmocka_unit_test (test_token_file),
     cmocka_unit_test (test_names_the_place),
     cmocka_unit_test (test_finds_targets),
