@@ -113,6 +113,8 @@ identify (const RpAccount *account, RpCredential credential, const RpToken *toke
   if (token == NULL)
     return identity;
   identity->token = g_strdup (token->id);
+  identity->token_since_us = token->at_us;
+  identity->token_until_us = token->expires_us;
   if (token->limit != NULL)
     identity->limit = rp_scopes_ref (token->limit);
   return identity;

@@ -45,6 +45,7 @@ typedef struct {
   char *account; /* NULL: anonymous; `NAME [SUBJECT]` where a platform vouches, NAMEs joined by commas */
   char *identities; /* those NAMEs, of declared identities; or NULL */
   char *token;   /* id of the token in use, or NULL */
+  gint64 token_since_us, token_until_us; /* of that token; until 0: it does not end */
   RpCredential credential;
   gint64 epoch;
   RpScopes *scopes;

@@ -8,6 +8,7 @@
 #include "release/environment.h"
 #include "server/pace.h"
 #include "server/parts.h"
+#include "server/warning.h"
 
 #define HEADER_MAX (12 * 1024) /* bytes of an Authorization header */
 /* How long an upload may take whose ticket was good when it began. */
@@ -296,7 +297,10 @@ admit (RpRequest *request, RpIdentity *identity, GError *error)
       g_propagate_error (&request->refusal, error);
     }
   else if (rp_pace_account (request))
-    check_permission (request);
+    {
+      rp_warning_of_token (request);
+      check_permission (request);
+    }
 }
 
 static void

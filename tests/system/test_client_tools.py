@@ -10,7 +10,7 @@ import tarfile
 
 import pytest
 
-from support import clients, oci
+from support import clients, faketime, oci
 from support.repoint import TOP
 
 
@@ -152,6 +152,36 @@ def test_oras_logs_in(guarded, tmp_path):
     assert oras("resolve", "--plain-http", f"{address}/shop/web:1.0").stdout.strip() == image.digest
     oras("logout", address)
     assert oras("resolve", "--plain-http", f"{address}/shop/web:1.0", check=False).returncode != 0
+
+
+def test_oras_and_regctl_warn_of_a_token_that_ends(guarded, tmp_path):
+    """In the last tenth of its life, by a ticket and by itself alike; one that never ends is not spoken of."""
+    image, address = image_of(10), guarded.server.address
+    endless = guarded.robot("ci", "push:shop/*")
+    token = guarded.issue("ci", expires_in_s=90 * 86400)
+    listed = guarded.server.api("GET", "/tokens", headers={"Authorization": f"Bearer {guarded.token}"})["tokens"]
+    ends = next(one["expires_at"] for one in listed if one['token'] in token)
+    guarded.push("shop/web", "1.0", image, token)
+    oras, regctl = (clients.Tool(clients.find(name), tmp_path) for name in ("oras", "regctl"))
+    regctl("registry", "set", address, "--tls", "disabled", "--skip-check")
+
+    def warned(secret):
+        oras.secret(address, "ci", secret)
+        said = [oras("resolve", "--plain-http", f"{address}/shop/web:1.0").stderr,
+                regctl("tag", "ls", f"{address}/shop/web").stderr]
+        with oci.Registry(guarded.server.url, token=secret) as registry:
+            _, head, _ = registry.request("GET", "/v2/shop/web/manifests/1.0")
+        text = f'token {secret.split("_")[1]} of ci ends at {ends}: make another with `repoint token create ci`'
+        assert head.get("warning") in (None, f'299 - "{text}"')
+        assert [text in one for one in said] == ["warning" in head] * 2, said
+        return "warning" in head
+    assert not warned(token)
+    guarded.server.stop()
+    guarded.server.env.update(faketime.environment("+82d"))
+    guarded.server.start()
+    assert warned(token) and not warned(endless)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert "warning" not in guarded.server.request("GET", "/api/v1/tokens", headers=headers)[1]
 
 
 # ---- regctl ----
