@@ -43,6 +43,8 @@ static const RpVerb verbs[] = {
     "DIGEST|APP [RELEASE]", rp_restore_options, rp_restore_run, NULL },
   { "heal", "Bring damaged bytes back from where they were copied in",
     "DIGEST", rp_heal_options, rp_heal_run, NULL },
+  { "scrub", "Show how far reading all bytes again is, or read some now",
+    "", rp_scrub_options, rp_scrub_run, NULL },
   { "mirror", "Keep tags of other registries in step",
     "", rp_mirror_options, rp_mirror_run, NULL },
   { "export", "Write releases and all their bytes into a file",

@@ -38,6 +38,7 @@ RP_DECLARE_VERB (keep);
 RP_DECLARE_VERB (kept);
 RP_DECLARE_VERB (restore);
 RP_DECLARE_VERB (heal);
+RP_DECLARE_VERB (scrub);
 RP_DECLARE_VERB (mirror);
 RP_DECLARE_VERB (export);
 RP_DECLARE_VERB (import);

@@ -27,6 +27,12 @@ typedef struct {
 /* Before the registry is used; copied, asked in this order. */
 void rp_registry_add_healer (RpRegistry *registry, const RpHealer *healer);
 
+/* Looks again at a blob that seemed damaged or gone. Wrong or unreadable bytes are quarantined, and that, or
+ * that the bytes of something needed are gone, is recorded (blob.damaged). *out_damaged: it waits for
+ * its true bytes, since now or before. */
+gboolean rp_registry_suspect (RpRegistry *registry, const RpDigest *digest, gboolean *out_damaged,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Asks healers until one brings the bytes of `digest`, which is damaged. *out_by is its name, NULL where none could
  * or there is nothing to heal (borrowed). A healer that fails is a line on the log and no error. Blocks
  * for as long as they do. */

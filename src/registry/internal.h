@@ -39,6 +39,9 @@ gboolean rp_registry_record_deletion (RpRegistry *registry, RpTxn *txn, const ch
                                       const char *actor, gboolean *out_done, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* Writes down that the blob was looked at, and whether it was right. */
+gboolean rp_registry_note_looked_at (RpTxn *txn, const RpDigest *digest, gint64 at_us, gboolean ok,
+                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Writes down that all bytes of the blob were hashed at that time and were right. */
 gboolean rp_registry_note_verified (RpTxn *txn, const RpDigest *digest, gint64 at_us,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;

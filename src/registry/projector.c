@@ -78,7 +78,8 @@ static const char schema[]
       "CREATE TABLE IF NOT EXISTS verified ("
       "  digest TEXT PRIMARY KEY,"
       "  at_us INTEGER NOT NULL,"
-      "  ok INTEGER NOT NULL) WITHOUT ROWID;" RP_NEEDS_SCHEMA RP_USE_SCHEMA;
+      "  ok INTEGER NOT NULL) WITHOUT ROWID;"
+      "CREATE INDEX IF NOT EXISTS verified_at ON verified (at_us, digest);" RP_NEEDS_SCHEMA RP_USE_SCHEMA;
 
 static const char *const tables[]
     = { "repository", "repo_blob", "manifest",          "tag",

@@ -1,8 +1,6 @@
 #include "registry/registry.h"
 
 #include "base/clock.h"
-#include "base/error.h"
-#include "base/file.h"
 #include "registry/heal.h"
 #include "registry/internal.h"
 
@@ -104,8 +102,9 @@ rp_registry_is_damaged (RpTxn *txn, const RpDigest *digest, gboolean *out_damage
 
 /* ---- what was observed ---- */
 
-static gboolean
-note (RpTxn *txn, const RpDigest *digest, gint64 at_us, gboolean ok, GError **error)
+gboolean
+rp_registry_note_looked_at (RpTxn *txn, const RpDigest *digest, gint64 at_us, gboolean ok,
+                            GError **error)
 {
   static const char sql[] = "INSERT INTO verified (digest, at_us, ok) VALUES ($1, $2, $3) "
                             "ON CONFLICT (digest) DO UPDATE SET at_us = $2, ok = $3";
@@ -118,13 +117,13 @@ note (RpTxn *txn, const RpDigest *digest, gint64 at_us, gboolean ok, GError **er
 gboolean
 rp_registry_note_verified (RpTxn *txn, const RpDigest *digest, gint64 at_us, GError **error)
 {
-  return note (txn, digest, at_us, TRUE, error);
+  return rp_registry_note_looked_at (txn, digest, at_us, TRUE, error);
 }
 
 static gboolean
 note_now (RpTxn *txn, gpointer user_data, GError **error)
 {
-  return note (txn, user_data, rp_clock_now_us (), TRUE, error);
+  return rp_registry_note_verified (txn, user_data, rp_clock_now_us (), error);
 }
 
 gboolean
@@ -133,81 +132,4 @@ rp_registry_seen_right (RpRegistry *registry, const RpDigest *digest, GError **e
   RpDigest copy = *digest;
 
   return rp_db_write (registry->db, note_now, &copy, error);
-}
-
-/* ---- damage ---- */
-
-typedef struct {
-  RpRegistry *registry;
-  const RpDigest *digest;
-  const char *found;
-} DamageJob;
-
-static gboolean
-record_damage (RpTxn *txn, gpointer user_data, GError **error)
-{
-  DamageJob *job = user_data;
-  g_autoptr (json_t) body = json_object ();
-  char text[RP_DIGEST_STRING_SIZE];
-
-  json_object_set_new (body, "digest", json_string (rp_digest_format (job->digest, text)));
-  json_object_set_new (body, "found", json_string (job->found));
-  return note (txn, job->digest, rp_clock_now_us (), FALSE, error)
-         && rp_ledger_append (job->registry->ledger, txn, RP_REGISTRY_ACTOR, "blob.damaged", body,
-                              NULL, error);
-}
-
-/* The digest that the bytes in the store have, or that they cannot be read; NULL if they are what
- * they should be or there are none. */
-static gboolean
-look_again (RpRegistry *registry, const RpDigest *digest, char **out_found, GError **error)
-{
-  g_autoptr (GError) local = NULL;
-  guint64 size = 0;
-  rp_autofd int fd = rp_store_open_blob (registry->store, digest, &size, &local);
-  RpDigest found;
-
-  *out_found = NULL;
-  if (fd < 0 && g_error_matches (local, RP_ERROR, RP_ERROR_BLOB_UNKNOWN))
-    return TRUE;
-  if (fd < 0)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-  if (!rp_digest_of_fd (digest->algorithm, fd, &found, NULL, NULL))
-    *out_found = g_strdup ("unreadable");
-  else if (!rp_digest_equal (&found, digest))
-    *out_found = rp_digest_to_string (&found);
-  return TRUE;
-}
-
-/* Out of sight first, then recorded: whatever happens between, it is not served. */
-static gboolean
-condemn_locked (RpRegistry *registry, const RpDigest *digest, char **out_found, GError **error)
-{
-  g_autofree char *found = NULL;
-  DamageJob job = { registry, digest, NULL };
-
-  if (!look_again (registry, digest, &found, error))
-    return FALSE;
-  job.found = found;
-  if (found
-      && (!rp_store_quarantine (registry->store, digest, error)
-          || !rp_db_write (registry->db, record_damage, &job, error)))
-    return FALSE;
-  *out_found = g_steal_pointer (&found);
-  return TRUE;
-}
-
-gboolean
-rp_registry_condemn (RpRegistry *registry, const RpDigest *digest, char **out_found,
-                     GError **error)
-{
-  gboolean ok;
-
-  rp_bytes_change (&registry->bytes, digest);
-  ok = condemn_locked (registry, digest, out_found, error);
-  rp_bytes_changed (&registry->bytes, digest);
-  return ok;
 }

@@ -89,6 +89,9 @@ gboolean rp_api_retention_advise (RpRequest *request, GError **error);
 /* api_collect.c */
 gboolean rp_api_collect (RpRequest *request, GError **error);
 gboolean rp_api_restore (RpRequest *request, GError **error);
+/* api_scrub.c */
+gboolean rp_api_scrub_status (RpRequest *request, GError **error);
+gboolean rp_api_scrub_now (RpRequest *request, GError **error);
 /* api_ledger.c */
 gboolean rp_api_ledger (RpRequest *request, GError **error);
 gboolean rp_api_ledger_verify (RpRequest *request, GError **error);

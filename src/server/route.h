@@ -12,6 +12,7 @@
 #include "release/engine.h"
 #include "retention/collector.h"
 #include "retention/retention.h"
+#include "retention/scrubber.h"
 
 typedef struct RpServer RpServer;
 typedef struct RpRequest RpRequest;
@@ -25,6 +26,7 @@ typedef struct {
   RpAccess *access;
   RpRetention *retention;
   RpCollector *collector;
+  RpScrubber *scrubber;
 } RpServices;
 
 const RpServices *rp_request_services (const RpRequest *request);

@@ -145,6 +145,7 @@ open_domain (RpServer *server, const RpServerOptions *options, GError **error)
   server->read_check = rp_read_check_new (services->registry);
   rp_read_check_set (server->read_check, options->verify_reads);
   services->collector = rp_collector_new (services->registry, &options->collect);
+  services->scrubber = rp_scrubber_new (services->registry, services->engine, &options->scrub);
   services->access = rp_access_open (services->ledger, options->anonymous_pull, error);
   if (services->access == NULL)
     return FALSE;
@@ -204,6 +205,7 @@ start_serving (RpServer *server, const RpServerOptions *options, GArray *listene
     return FALSE;
   server->ticker = g_thread_new ("ticker", ticker_thread, server);
   rp_collector_start (server->services.collector);
+  rp_scrubber_start (server->services.scrubber);
   server->sweeper = rp_sweeper_start (server->services.retention, options->retention_every_ms);
   return TRUE;
 }
@@ -247,6 +249,8 @@ apply_reloadable (RpServer *server, const RpServerOptions *options)
     rp_read_check_set (server->read_check, options->verify_reads);
   rp_limits_set (server->limits, options->rates);
   rp_crowd_set (server->crowd, options->connections, options->connections_address);
+  if (server->services.scrubber != NULL)
+    rp_scrubber_set_pace (server->services.scrubber, &options->scrub);
   rp_log_set_level (options->verbose ? RP_LOG_DEBUG : RP_LOG_INFO);
 }
 
@@ -316,6 +320,7 @@ rp_server_close (RpServer *server)
     return;
   rp_sweeper_stop (server->sweeper);
   rp_collector_stop (server->services.collector);
+  rp_scrubber_stop (server->services.scrubber);
   stop_ticker (server);
   if (server->http != NULL)
     stop_serving (server);
@@ -329,6 +334,7 @@ rp_server_close (RpServer *server)
   rp_read_check_free (server->read_check);
   rp_metrics_free (server->metrics);
   rp_router_free (server->router);
+  rp_scrubber_free (server->services.scrubber);
   rp_collector_free (server->services.collector);
   rp_access_close (server->services.access);
   rp_retention_free (server->services.retention);

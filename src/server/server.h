@@ -4,6 +4,7 @@
 #pragma once
 
 #include "retention/collector.h"
+#include "retention/scrubber.h"
 
 #include "server/limits.h"
 
@@ -24,6 +25,7 @@ typedef struct {
   gint64 upload_expiry_ms;  /* uploads idle for longer are deleted */
   RpCollectorTimes collect; /* when bytes go that nothing needs */
   gint64 verify_reads;      /* how many of a million blobs that are sent whole are hashed meanwhile */
+  RpScrubPace scrub;        /* when bytes are read again */
   gint64 retention_every_ms; /* lifecycle policies are applied so often */
   RpLimitRates rates;       /* requests, by class and by who comes */
   gint64 connections;       /* most at a time; 0: any number */

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log_line.h"
+#include "base/size.h"
 #include "server/janitor.h"
 #include "server/read_check.h"
 #include "server/seclusion.h"
@@ -55,6 +56,8 @@ const RpSetting rp_settings[] = {
   { "collect_every",   RP_SETTING_DURATION, AT (collect.every_ms), RESTART, 1000, COLLECT_MAX_MS },
   { "collect_grace",   RP_SETTING_DURATION, AT (collect.grace_ms), RESTART, 1000, COLLECT_MAX_MS },
   { "collect_keep",    RP_SETTING_DURATION, AT (collect.keep_ms),  RESTART, 1000, COLLECT_MAX_MS },
+  { "scrub_every",     RP_SETTING_DURATION, AT (scrub.every_ms), RELOAD, 1000, COLLECT_MAX_MS },
+  { "scrub_rate",      RP_SETTING_SIZE,     AT (scrub.bytes_per_second), RELOAD, 1000, RP_SIZE_MAX },
   { "verbose",         RP_SETTING_TRUTH,    AT (verbose),          RELOAD },
   { NULL }
 };
@@ -84,6 +87,7 @@ is_text (const RpSetting *setting)
     case RP_SETTING_TRUTH:
     case RP_SETTING_DURATION:
     case RP_SETTING_COUNT:
+    case RP_SETTING_SIZE:
     case RP_SETTING_RATE:
     case RP_SETTING_SHARE:
       break;
@@ -109,6 +113,7 @@ rp_settings_init (RpServerOptions *options)
     .upload_expiry_ms = RP_UPLOAD_EXPIRY_MS_DEFAULT,
     .collect = { RP_COLLECT_EVERY_MS_DEFAULT, RP_COLLECT_GRACE_MS_DEFAULT,
                  RP_COLLECT_KEEP_MS_DEFAULT },
+    .scrub = { RP_SCRUB_EVERY_MS_DEFAULT, RP_SCRUB_RATE_DEFAULT },
     .retention_every_ms = RP_RETENTION_EVERY_MS_DEFAULT,
   };
 }
@@ -174,6 +179,22 @@ set_count (const RpSetting *setting, const char *text, gint64 *out, GError **err
 }
 
 static gboolean
+set_size (const RpSetting *setting, const char *text, gint64 *out, GError **error)
+{
+  gint64 value = 0;
+
+  if (strcmp (text, "off") != 0
+      && (!rp_size_parse (text, &value) || value < setting->min || value > setting->max))
+    {
+      g_autofree char *least = rp_size_format (setting->min);
+      g_autofree char *what = g_strdup_printf ("off, or a size from %s on, such as 64MB", least);
+      return refuse (error, what, text);
+    }
+  *out = value;
+  return TRUE;
+}
+
+static gboolean
 set_rate (const char *text, RpRate *out, GError **error)
 {
   return rp_rate_parse (text, out)
@@ -225,6 +246,8 @@ rp_setting_set (const RpSetting *setting, const char *text, RpServerOptions *opt
       return set_duration (setting, text, at, error);
     case RP_SETTING_COUNT:
       return set_count (setting, text, at, error);
+    case RP_SETTING_SIZE:
+      return set_size (setting, text, at, error);
     case RP_SETTING_RATE:
       return set_rate (text, at, error);
     case RP_SETTING_SHARE:

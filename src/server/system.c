@@ -121,7 +121,8 @@ handle_metrics (RpRequest *request, GError **error)
                           "repoint_log_dropped_total{log=\"access\"} %" G_GUINT64_FORMAT "\n"
                           "repoint_log_dropped_total{log=\"server\"} %" G_GUINT64_FORMAT "\n",
                           rp_access_log_dropped (server->access_log), rp_log_dropped ());
-  if (!rp_collector_print (server->services.collector, out, error))
+  if (!rp_collector_print (server->services.collector, out, error)
+      || !rp_scrubber_print (server->services.scrubber, out, error))
     return FALSE;
   respond_text (request, "text/plain; version=0.0.4; charset=utf-8",
                 g_string_free (g_steal_pointer (&out), FALSE));
