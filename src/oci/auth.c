@@ -21,6 +21,8 @@ struct RpAuth {
   RpHttpClient *http;
   char *token_header; /* or NULL */
   char *registry;     /* whose credentials may be looked for, or NULL */
+  gboolean one_file;  /* ... in `file` and nowhere else */
+  char *file;         /* or NULL */
   GMutex lock;        /* over what follows; held while logging in, so that threads do it once */
   GHashTable *tickets; /* scope → Ticket */
 };
@@ -52,6 +54,7 @@ rp_auth_free (RpAuth *auth)
   g_mutex_clear (&auth->lock);
   g_free (auth->token_header);
   g_free (auth->registry);
+  g_free (auth->file);
   g_free (auth);
 }
 
@@ -68,6 +71,15 @@ rp_auth_set_login (RpAuth *auth, const char *registry)
 {
   g_free (auth->registry);
   auth->registry = g_strdup (registry);
+}
+
+void
+rp_auth_set_login_file (RpAuth *auth, const char *registry, const char *file)
+{
+  rp_auth_set_login (auth, registry);
+  g_free (auth->file);
+  auth->file = g_strdup (file);
+  auth->one_file = TRUE;
 }
 
 /* ---- tickets ---- */
@@ -231,11 +243,23 @@ explain_refusal (const RpAuth *auth, const RpCredential *credential, const char 
                                credential->user != NULL ? " of " : "",
                                credential->user != NULL ? credential->user : "",
                                credential->source);
-  g_set_error (error, RP_ERROR, RP_ERROR_UNAUTHORIZED,
-               "%s: %s%s%s; log in with `docker login %s` or `podman login %s`", auth->registry,
-               what, why != NULL ? ": " : "", why != NULL ? why : "", auth->registry,
-               auth->registry);
+  g_autofree char *advice
+      = auth->one_file ? g_strdup ("credentials of the server are in a credentials_file of server.yaml")
+                       : g_strdup_printf ("log in with `docker login %s` or `podman login %s`",
+                                          auth->registry, auth->registry);
+  g_set_error (error, RP_ERROR, RP_ERROR_UNAUTHORIZED, "%s: %s%s%s; %s", auth->registry, what,
+               why != NULL ? ": " : "", why != NULL ? why : "", advice);
   return FALSE;
+}
+
+static gboolean
+find_credential (const RpAuth *auth, const char *repository, RpCredential *out, GError **error)
+{
+  const char *name = repository != NULL ? repository : "";
+  if (!auth->one_file)
+    return rp_credential_find (auth->registry, name, out, error);
+  return auth->file == NULL
+         || rp_credential_find_in (auth->file, auth->registry, name, out, error);
 }
 
 /* Answers the challenge of `refusal` and sends again; the second answer counts. */
@@ -249,8 +273,7 @@ send_as_user (RpAuth *auth, const RpHttpRequest *request, const char *repository
   g_mutex_lock (&auth->lock);
   g_hash_table_remove (auth->tickets, scope);
   rp_challenge_parse (rp_http_response_header (refusal, "www-authenticate"), &challenge);
-  gboolean ok = rp_credential_find (auth->registry, repository != NULL ? repository : "",
-                                    &credential, &failure);
+  gboolean ok = find_credential (auth, repository, &credential, &failure);
   if (ok)
     ok = log_in (auth, &challenge, request->url, scope, &credential, &failure);
   g_mutex_unlock (&auth->lock);

@@ -18,6 +18,9 @@ void rp_auth_set_token (RpAuth *auth, const char *token);
 /* Answer challenges with what this user has for `registry` (credential.h), or as anybody. */
 void rp_auth_set_login (RpAuth *auth, const char *registry);
 
+/* Answer challenges with what this file has for `registry`, and with nothing else; NULL: as anybody. */
+void rp_auth_set_login_file (RpAuth *auth, const char *registry, const char *file);
+
 /* As rp_http_send(); `request` has no Authorization of its own. `repository` is what it is about, NULL: nothing; with `push`
  * it changes it.  A challenge is answered once, unless the body comes from a source, which cannot be asked
  * twice: the 401 is handed on then, and the ticket forgotten. RP_ERROR_UNAUTHORIZED says whose credentials, from where,

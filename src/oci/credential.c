@@ -227,3 +227,18 @@ rp_credential_find (const char *registry, const char *repository, RpCredential *
   found = (RpCredential){ 0 };
   return TRUE;
 }
+
+gboolean
+rp_credential_find_in (const char *path, const char *registry, const char *repository,
+                       RpCredential *out, GError **error)
+{
+  gsize size;
+  g_autofree char *text = NULL;
+  g_auto (RpCredential) found = { 0 };
+  if (!g_file_get_contents (path, &text, &size, error)
+      || !rp_credential_read (text, size, path, registry, repository, &found, error))
+    return FALSE;
+  *out = found;
+  found = (RpCredential){ 0 };
+  return TRUE;
+}

@@ -22,6 +22,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RpCredential, rp_credential_clear)
 gboolean rp_credential_find (const char *registry, const char *repository, RpCredential *out,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same in one file alone, which must be there. */
+gboolean rp_credential_find_in (const char *path, const char *registry, const char *repository,
+                                RpCredential *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* One file's text; pure but for the helper that it may name. `where` is its name. */
 gboolean rp_credential_read (const void *data, gsize size, const char *where, const char *registry,
                              const char *repository, RpCredential *out,

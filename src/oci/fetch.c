@@ -34,6 +34,21 @@ take (const void *data, gsize size, gpointer user_data, GError **error)
   return TRUE;
 }
 
+static gboolean
+announce (Fetch *fetch, GError **error)
+{
+  const RpFetch *job = fetch->job;
+  return job->begin == NULL || job->begin (fetch->upload, job->data, error);
+}
+
+static gboolean
+commit (Fetch *fetch, GError **error)
+{
+  const RpFetch *job = fetch->job;
+  return job->commit != NULL ? job->commit (fetch->upload, &job->digest, job->data, error)
+                             : rp_upload_commit (fetch->upload, &job->digest, error);
+}
+
 /* Drops what came so far. */
 static gboolean
 start_over (Fetch *fetch, GError **error)
@@ -43,7 +58,7 @@ start_over (Fetch *fetch, GError **error)
   g_clear_pointer (&fetch->upload, rp_upload_close);
   fetch->upload = rp_upload_new (fetch->job->store, fetch->job->repository, error);
   fetch->stitched = fetch->overflow = FALSE;
-  return fetch->upload != NULL;
+  return fetch->upload != NULL && announce (fetch, error);
 }
 
 /* The server answered a request for the rest with something else: from now on ask for all. */
@@ -147,11 +162,11 @@ fetch_verified (Fetch *fetch, GError **error)
   g_autoptr (GError) failure = NULL;
   if (!fetch_all (fetch, error))
     return FALSE;
-  if (rp_upload_commit (fetch->upload, &fetch->job->digest, &failure))
+  if (commit (fetch, &failure))
     return TRUE;
   if (fetch->stitched && g_error_matches (failure, RP_ERROR, RP_ERROR_DIGEST_MISMATCH))
     return give_up_resuming (fetch, error) && fetch_all (fetch, error)
-           && rp_upload_commit (fetch->upload, &fetch->job->digest, error);
+           && commit (fetch, error);
   g_propagate_error (error, g_steal_pointer (&failure));
   return FALSE;
 }
@@ -177,11 +192,10 @@ take_up (Fetch *fetch, GError **error)
   const RpFetch *job = fetch->job;
   if (job->resume_id)
     fetch->upload = rp_upload_open (job->store, job->repository, job->resume_id, NULL);
-  if (fetch->upload && rp_upload_size (fetch->upload) > job->size_bytes
-      && !start_over (fetch, error))
-    return FALSE;
-  fetch->stitched = fetch->upload && rp_upload_size (fetch->upload) > 0;
-  return fetch->upload || start_over (fetch, error);
+  if (!fetch->upload || rp_upload_size (fetch->upload) > job->size_bytes)
+    return start_over (fetch, error);
+  fetch->stitched = rp_upload_size (fetch->upload) > 0;
+  return announce (fetch, error);
 }
 
 gboolean

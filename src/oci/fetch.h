@@ -16,6 +16,12 @@ typedef struct {
   RpRetry *retry;
   RpProgress progress;      /* or NULL; called with bytes of this blob */
   gpointer progress_data;
+  /* Or NULL: told each upload that bytes go to, before any come; another one means that those before
+   * do not count. FALSE with error set ends the fetch. */
+  gboolean (*begin) (RpUpload *upload, gpointer data, GError **error);
+  /* Or NULL: rp_upload_commit(). As that. */
+  gboolean (*commit) (RpUpload *upload, const RpDigest *expected, gpointer data, GError **error);
+  gpointer data; /* of both */
 } RpFetch;
 
 /* *out_left is NULL after success; after a failure the id of an upload that a later fetch may take

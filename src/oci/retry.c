@@ -35,9 +35,8 @@ rp_retry_is_worth (const RpHttpResponse *response, const GError *error)
   return FALSE;
 }
 
-/* Seconds or an HTTP date, in milliseconds from now; -1 if the server did not say. */
-static gint64
-retry_after_ms (const RpHttpResponse *response)
+gint64
+rp_retry_after_ms (const RpHttpResponse *response)
 {
   const char *text = response ? rp_http_response_header (response, "retry-after") : NULL;
   if (!text)
@@ -70,7 +69,7 @@ rp_retry_wait (RpRetry *retry, const RpHttpResponse *response)
   retry->total++;
   if (retry->in_a_row >= retry->in_a_row_max || retry->total >= retry->total_max)
     return FALSE;
-  gint64 delay = retry_after_ms (response);
+  gint64 delay = rp_retry_after_ms (response);
   if (delay < 0)
     delay = backoff_ms (retry);
   gint64 until = rp_clock_monotonic_us () + delay * 1000;

@@ -23,6 +23,9 @@ gboolean rp_retry_cancelled (const RpRetry *retry);
 /* Bytes came in: failures before them no longer count as in a row. */
 void rp_retry_progress (RpRetry *retry);
 gboolean rp_retry_is_worth (const RpHttpResponse *response, const GError *error);
+/* `Retry-After`: seconds or an HTTP date, in milliseconds from now, at most RP_RETRY_AFTER_MAX_MS; -1 if the server
+ * did not say. */
+gint64 rp_retry_after_ms (const RpHttpResponse *response);
 /* Sleeps until the next attempt is due and returns TRUE, or FALSE at once if there shall be none.
  * `response` may be NULL. */
 gboolean rp_retry_wait (RpRetry *retry, const RpHttpResponse *response);

@@ -30,7 +30,8 @@ typedef struct {
   gsize size;
   RpDigest digest;
   RpManifest *manifest;
-  gboolean sparse; /* the policy allows that something is missing */
+  gboolean kept;   /* another registry has it whole: something may be missing here */
+  gboolean sparse; /* ... or the policy allows that */
 } Put;
 
 /* ---- the bytes alone ---- */
@@ -309,7 +310,7 @@ check_all (RpTxn *txn, const Put *put, const RpPolicy *policy, gboolean *out_new
       || !rp_use_check (txn, put->repository, &put->digest, put->size, error)
       || !check_recorded (txn, put, missing, error))
     return FALSE;
-  return missing->len == 0 || policy->allow_sparse || refuse_missing (put, missing, error);
+  return missing->len == 0 || put->kept || policy->allow_sparse || refuse_missing (put, missing, error);
 }
 
 static gboolean
@@ -339,7 +340,7 @@ check_before (RpTxn *txn, gpointer user_data, GError **error)
   if (!rp_policy_find (txn, put->repository, &policy, error)
       || !check_all (txn, put, &policy, &new_manifest, error))
     return FALSE;
-  put->sparse = policy.allow_sparse;
+  put->sparse = put->kept || policy.allow_sparse;
   return TRUE;
 }
 
@@ -452,6 +453,24 @@ check_size_limit (gsize size, GError **error)
   return FALSE;
 }
 
+static gboolean
+put_checked (Put *put, const RpDigest *digest, const char *media_type, RpManifestInfo *out,
+             GError **error)
+{
+  g_autoptr (RpManifest) manifest = NULL;
+
+  if (!check_size_limit (put->size, error) || !rp_repository_check (put->repository, error)
+      || !check_tags (put, error) || !check_digest (put, digest, error))
+    return FALSE;
+  manifest = put->manifest = rp_manifest_parse (put->data, put->size, media_type, error);
+  if (!manifest || !put_or_rescue (put, error))
+    return FALSE;
+  *out = (RpManifestInfo){ .digest = put->digest, .media_type = g_strdup (manifest->media_type),
+                           .size_bytes = put->size, .has_subject = manifest->has_subject,
+                           .subject = manifest->subject };
+  return TRUE;
+}
+
 gboolean
 rp_registry_manifest_put_tags (RpRegistry *registry, const char *repository,
                                const RpDigest *digest, const char *const *tags,
@@ -460,22 +479,21 @@ rp_registry_manifest_put_tags (RpRegistry *registry, const char *repository,
 {
   Put put = { .registry = registry, .repository = repository, .actor = actor, .tags = tags,
               .data = data, .size = size };
-  g_autoptr (RpManifest) manifest = NULL;
-  gboolean ok;
 
-  if (!check_size_limit (size, error) || !rp_repository_check (repository, error)
-      || !check_tags (&put, error) || !check_digest (&put, digest, error))
-    return FALSE;
-  manifest = put.manifest = rp_manifest_parse (data, size, media_type, error);
-  if (!manifest)
-    return FALSE;
-  ok = put_or_rescue (&put, error);
-  if (!ok)
-    return FALSE;
-  *out = (RpManifestInfo){ .digest = put.digest, .media_type = g_strdup (manifest->media_type),
-                           .size_bytes = size, .has_subject = manifest->has_subject,
-                           .subject = manifest->subject };
-  return TRUE;
+  return put_checked (&put, digest, media_type, out, error);
+}
+
+gboolean
+rp_registry_manifest_keep (RpRegistry *registry, const char *repository, const RpDigest *digest,
+                           const char *tag, const char *media_type, const void *data, gsize size,
+                           const char *actor, GError **error)
+{
+  const char *const tags[] = { tag, NULL };
+  Put put = { .registry = registry, .repository = repository, .actor = actor, .tags = tags,
+              .data = data, .size = size, .kept = TRUE };
+  g_auto (RpManifestInfo) info = { 0 };
+
+  return put_checked (&put, digest, media_type, &info, error);
 }
 
 gboolean

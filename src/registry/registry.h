@@ -106,6 +106,12 @@ gboolean rp_registry_manifest_put_tags (RpRegistry *registry, const char *reposi
                                         const char *media_type, const void *data, gsize size,
                                         const char *actor, RpManifestInfo *out, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* As rp_registry_manifest_put_tags(), of what another registry has whole: what it names comes here when it is asked
+ * for. `tag` may be NULL. */
+gboolean rp_registry_manifest_keep (RpRegistry *registry, const char *repository,
+                                    const RpDigest *digest, const char *tag, const char *media_type,
+                                    const void *data, gsize size, const char *actor, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 /* `out_bytes` may be NULL (HEAD). RP_ERROR_MANIFEST_UNKNOWN, RP_ERROR_CORRUPT. */
 gboolean rp_registry_manifest_get (RpRegistry *registry, const char *repository,
                                    const char *reference, RpManifestInfo *out, GBytes **out_bytes,

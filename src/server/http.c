@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "server/flight.h"
 #include "server/guard.h"
 #include "server/listen.h"
 #include "server/pace.h"
@@ -77,7 +78,8 @@ run_handler (RpRequest *request)
   if (g_atomic_int_get (&request->server->stopping))
     request->expired = TRUE;
   ok = request->match.route->handle (request, &error);
-  if (ok && request->response == NULL && request->wait_asked && !request->expired)
+  if (ok && request->response == NULL
+      && (request->detour || (request->wait_asked && !request->expired)))
     return FALSE;
   if (ok && request->response == NULL)
     g_set_error (&error, RP_ERROR, RP_ERROR_FAILED, "%s %s gave no answer, which is a defect",
@@ -116,6 +118,25 @@ resume (RpRequest *request, RpPhase phase)
 {
   request->phase = phase;
   MHD_resume_connection (request->connection);
+}
+
+void
+rp_http_again (RpRequest *request)
+{
+  resume (request, RP_PHASE_AGAIN);
+}
+
+/* For a request whose handler wants to run again, and whose connection is suspended. */
+static void
+wait_for_news (RpRequest *request, guint64 generation)
+{
+  if (!request->detour)
+    {
+      rp_waiters_add (request->server->waiters, request, generation, request->deadline_us);
+      return;
+    }
+  request->detour = FALSE;
+  rp_flight_join (request->flight, request);
 }
 
 /* The sink's share of a request that is still coming in. */
@@ -179,7 +200,7 @@ finish_request (RpRequest *request)
     refuse (request);
   else if (!run_handler (request))
     {
-      rp_waiters_add (request->server->waiters, request, generation, request->deadline_us);
+      wait_for_news (request, generation);
       return;
     }
   end_sink (request);
@@ -301,7 +322,7 @@ run_inline (RpRequest *request)
     }
   request->phase = RP_PHASE_RUNNING;
   MHD_suspend_connection (request->connection);
-  rp_waiters_add (request->server->waiters, request, generation, request->deadline_us);
+  wait_for_news (request, generation);
   return MHD_YES;
 }
 

@@ -24,3 +24,5 @@ void rp_http_stop (RpHttp *http);
 /* What workers and waiters do with a request. */
 void rp_http_work (gpointer request);
 void rp_http_wake (gpointer request, gboolean expired);
+/* Resumes the connection; the handler runs again on its event loop. */
+void rp_http_again (RpRequest *request);

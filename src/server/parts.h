@@ -9,6 +9,7 @@
 #include "server/limits.h"
 #include "server/manifest_cache.h"
 #include "server/metrics.h"
+#include "server/proxy.h"
 #include "server/read_check.h"
 #include "server/router.h"
 #include "server/seclusion.h"
@@ -33,6 +34,7 @@ struct RpServer {
   RpWorkers *writers; /* what writes: short, and better together (group commit) */
   RpWorkers *slow;    /* what hashes or waits: must not keep writers waiting */
   RpWaiters *waiters;
+  RpProxy *proxy;
   RpHttp *http;
   RpTls *tls; /* or NULL: plain HTTP */
 

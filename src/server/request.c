@@ -5,10 +5,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "server/flight.h"
 #include "server/guard.h"
 #include "server/pace.h"
 #include "server/parts.h"
 #include "server/peer.h"
+#include "server/proxy.h"
 
 #define ACTOR_MAX 128 /* bytes */
 #define REQUEST_ID_MAX 128 /* bytes */
@@ -61,6 +63,7 @@ rp_request_unref (RpRequest *request)
   g_mutex_clear (&request->lock);
   g_strfreev (request->query);
   rp_identity_free (request->identity);
+  rp_flight_unref (request->flight);
   g_free (request->actor);
   g_free (request->request_id);
   g_free (request->target);
@@ -195,6 +198,7 @@ rp_request_start (RpRequest *request, struct MHD_Connection *connection, const c
     return;
   if (request->match.route != NULL)
     {
+      rp_proxy_rename (request);
       rp_guard_start (request);
       return;
     }

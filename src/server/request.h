@@ -23,6 +23,8 @@ typedef enum {
   RP_PHASE_ABORT    /* the server is going away: drop the connection */
 } RpPhase;
 
+struct RpFlight;
+
 typedef struct {
   GByteArray *filling;  /* the loop's */
   GByteArray *spare;    /* under lock */
@@ -71,6 +73,8 @@ struct RpRequest {
   int status;
   guint64 sent_bytes;
   GPtrArray *headers; /* name, value, name, value … */
+  struct RpFlight *flight; /* what another registry was asked for it, or NULL */
+  gboolean detour; /* the handler wants to run again once `flight` has an answer */
   gint64 keep_seq;    /* 0, or: the answer may be kept for this sequence of the ledger */
 };
 
@@ -105,9 +109,9 @@ gpointer rp_request_sink_data (const RpRequest *request);
  * as long as the ledger is at `seq`, which was read before the answer was made. */
 void rp_request_keep_answer (RpRequest *request, gint64 seq);
 
-/* Answers 200 with what the response sends, which is taken over; NULL: 500. */
-void rp_respond_with (RpRequest *request, const char *content_type, struct MHD_Response *response,
-                      guint64 size);
+/* Answers with what the response sends, which is taken over; NULL: 500. */
+void rp_respond_with (RpRequest *request, int status, const char *content_type,
+                      struct MHD_Response *response, guint64 size);
 
 /* Renders `error` in the envelope of the route's world; headers that the handler set stay. Logs
  * 5xx. */

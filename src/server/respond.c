@@ -90,11 +90,11 @@ rp_respond_fd (RpRequest *request, int status, const char *content_type, int fd,
 }
 
 void
-rp_respond_with (RpRequest *request, const char *content_type, struct MHD_Response *response,
-                 guint64 size)
+rp_respond_with (RpRequest *request, int status, const char *content_type,
+                 struct MHD_Response *response, guint64 size)
 {
   if (response != NULL)
-    set_response (request, 200, content_type, response, size);
+    set_response (request, status, content_type, response, size);
   else
     rp_respond_empty (request, 500);
 }

@@ -134,6 +134,11 @@ make_grants (const RpServerOptions *options)
   grant_replaceable (grants, options->tls_cert);
   grant_replaceable (grants, options->tls_key);
   grant_replaceable (grants, options->ca_file);
+  for (guint i = 0; i < rp_proxy_rules_count (options->proxy); i++)
+    {
+      grant_replaceable (grants, rp_proxy_rules_at (options->proxy, i)->credentials_file);
+      grant_replaceable (grants, rp_proxy_rules_at (options->proxy, i)->ca_file);
+    }
   if (options->port_file != NULL)
     grant_parent (grants, options->port_file, RP_GRANT_WORK);
   grant_system (grants);

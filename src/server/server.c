@@ -200,6 +200,9 @@ start_serving (RpServer *server, const RpServerOptions *options, GArray *listene
       "writer", options->workers > 0 ? options->workers : WRITERS_DEFAULT, rp_http_work);
   server->slow = rp_workers_new ("slow", SLOW_DEFAULT, rp_http_work);
   server->waiters = rp_waiters_new (rp_http_wake);
+  server->proxy = rp_proxy_new (server, options->proxy, error);
+  if (server->proxy == NULL)
+    return FALSE;
   rp_ledger_set_listener (server->services.ledger, on_commit, server);
   if (!rp_http_start (server, listeners, threads, error))
     return FALSE;
@@ -305,6 +308,7 @@ stop_serving (RpServer *server)
       rp_http_sweep (server->http);
       g_usleep (5000);
     }
+  rp_proxy_stop (server->proxy);
   rp_workers_stop (server->writers);
   rp_workers_stop (server->slow);
   while (rp_waiters_count (server->waiters) > 0)
@@ -327,6 +331,7 @@ rp_server_close (RpServer *server)
   rp_tls_close (server->tls);
   if (server->services.ledger != NULL)
     rp_ledger_set_listener (server->services.ledger, NULL, NULL);
+  rp_proxy_free (server->proxy);
   rp_waiters_free (server->waiters);
   rp_workers_free (server->slow);
   rp_workers_free (server->writers);

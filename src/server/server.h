@@ -7,6 +7,7 @@
 #include "retention/scrubber.h"
 
 #include "server/limits.h"
+#include "server/proxy_rules.h"
 
 typedef struct RpServer RpServer;
 
@@ -34,6 +35,7 @@ typedef struct {
   char *group;              /* or NULL: the user's own */
   char *confine;            /* of rp_confine_modes; NULL: off */
   char *config_file;        /* or NULL; no setting: where these come from, to be read again */
+  RpProxyRules *proxy;      /* repositories that are filled from other registries; or NULL */
   char *log_format;         /* of rp_log_formats */
   char *access_log;         /* a file, `-` or `off` */
   gboolean verbose;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "oci/reference.h"
+#include "server/parts.h"
 
 const char *
 rp_v2_repository (const RpRequest *request, GError **error)
@@ -11,6 +12,15 @@ rp_v2_repository (const RpRequest *request, GError **error)
   const char *name = rp_request_param (request, "name");
 
   return rp_repository_check (name, error) ? name : NULL;
+}
+
+const char *
+rp_v2_pushed_repository (const RpRequest *request, GError **error)
+{
+  const char *name = rp_v2_repository (request, error);
+
+  return name != NULL && rp_proxy_admits_push (rp_request_server (request)->proxy, name, error) ? name
+                                                                                                : NULL;
 }
 
 gboolean

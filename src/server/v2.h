@@ -5,6 +5,9 @@
 
 /* The repository of the path, checked. */
 const char *rp_v2_repository (const RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same, if it may be pushed into: those that are filled from another registry mostly may not. */
+const char *rp_v2_pushed_repository (const RpRequest *request, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_v2_digest_param (const RpRequest *request, RpDigest *out, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 /* Sets a header whose value is a digest. */

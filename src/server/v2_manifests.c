@@ -55,14 +55,22 @@ rp_v2_manifest_get (RpRequest *request, GError **error)
 {
   const char *repository = rp_v2_repository (request, error);
   const char *reference = rp_request_param (request, "reference");
-  gint64 seq = rp_server_ledger_seq (rp_request_server (request));
+  RpServer *server = rp_request_server (request);
+  gint64 seq = rp_server_ledger_seq (server);
   g_auto (RpManifestInfo) info = { 0 };
   g_autoptr (GBytes) bytes = NULL;
+  GError *local = NULL;
   gboolean is_digest;
+  guint64 size;
 
-  if (repository == NULL || !check_asked (reference, &is_digest, error)
-      || !find_manifest (request, seq, repository, reference, &info, &bytes, error))
+  if (repository == NULL || !check_asked (reference, &is_digest, error))
     return FALSE;
+  if (rp_proxy_asks_first (request, repository, reference))
+    return TRUE;
+  if (!find_manifest (request, seq, repository, reference, &info, &bytes, &local))
+    return rp_proxy_missed (request, RP_FLIGHT_MANIFEST, repository, reference, local, &size, error)
+           == RP_PROXY_AWAY;
+  rp_proxy_served (request, repository, reference);
   rp_v2_digest_header (request, "Docker-Content-Digest", &info.digest);
   if (!request->is_head)
     rp_pulls_note (rp_request_services (request)->retention, repository, &info.digest,
@@ -73,7 +81,8 @@ rp_v2_manifest_get (RpRequest *request, GError **error)
       return TRUE;
     }
   rp_respond_bytes (request, 200, info.media_type, bytes);
-  rp_request_keep_answer (request, seq);
+  if (!rp_proxy_is_proxied (server->proxy, repository))
+    rp_request_keep_answer (request, seq);
   return TRUE;
 }
 
@@ -184,7 +193,7 @@ explain_put (RpRequest *request, const char *repository, const char *reference,
 gboolean
 rp_v2_manifest_put (RpRequest *request, GError **error)
 {
-  const char *repository = rp_v2_repository (request, error);
+  const char *repository = rp_v2_pushed_repository (request, error);
   const char *reference = rp_request_param (request, "reference");
   g_autoptr (GPtrArray) tags = rp_request_query_all (request, "tag");
   g_auto (RpManifestInfo) info = { 0 };

@@ -117,7 +117,7 @@ check_room (const RpRequest *request, const char *repository, const RpDigest *di
 gboolean
 rp_v2_upload_post_begin (RpRequest *request, GError **error)
 {
-  const char *repository = rp_v2_repository (request, error);
+  const char *repository = rp_v2_pushed_repository (request, error);
   const char *text = rp_request_query (request, "digest");
   RpDigest digest;
   RpUpload *upload;

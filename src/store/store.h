@@ -108,6 +108,10 @@ RpUpload *rp_upload_open (RpStore *store, const char *scope, const char *id, GEr
 const char *rp_upload_id (const RpUpload *upload);
 guint64 rp_upload_size (const RpUpload *upload);
 
+/* What was appended, to be read with pread() while more comes (`fs`; others show what there is now), also after the
+ * upload has ended. A descriptor, the caller's. */
+int rp_upload_reader (RpUpload *upload, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Appends and hashes. After an error (RP_ERROR_NO_SPACE, say) the upload stays at the size it had
  * before the call. */
 gboolean rp_upload_append (RpUpload *upload, const void *data, gsize size, GError **error)

@@ -202,6 +202,12 @@ rp_upload_size (const RpUpload *upload)
   return upload->size;
 }
 
+int
+rp_upload_reader (RpUpload *upload, GError **error)
+{
+  return upload->store->ops->staging_fd (upload->store, upload->staging, error);
+}
+
 /* Writes while another thread hashes. A failed write must not leave its bytes in the hash. */
 static gboolean
 write_and_hash (RpUpload *upload, const void *data, gsize size, GError **error)

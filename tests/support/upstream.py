@@ -83,13 +83,14 @@ class _Quiet(ThreadingHTTPServer):
 
 class Flaky:
     """Before a registry (or on its own, without `behind`): passes reads on, and does to them what `faults` say, each
-    (what, path contains, times): a pair is (media type, bytes) to answer with, an int is a status (with Retry-After: 0), `reset` cuts the body half-way,
+    (what, path contains, times): a pair is (media type, bytes) to answer with, an int is a status (with Retry-After, 0 unless `retry_after` says), `reset` cuts the body half-way,
     `truncate` ends it half-way as if that were all, `wrong` changes a byte, `slow` sends it piece by piece.
     `seen` has all requests: (method, path, range)."""
 
     def __init__(self, behind):
         self.behind, self.faults, self.seen = behind, [], []
         self.lock = threading.Lock()
+        self.retry_after = "0"  # seconds, of statuses
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -129,7 +130,7 @@ class Flaky:
         what = self._strike(link.command, link.path)
         if isinstance(what, int):
             link.send_response(what)
-            link.send_header("Retry-After", "0")
+            link.send_header("Retry-After", self.retry_after)
             link.send_header("Content-Length", "0")
             link.end_headers()
             return
