@@ -1,6 +1,7 @@
 """The access log and the formats of the log."""
 
 import base64
+import fcntl
 import json
 import os
 import re
@@ -138,16 +139,53 @@ def test_a_full_disk_loses_lines_and_no_request(start_server):
     assert server.log_text().count("lines of the access log are lost") == 1
 
 
-def test_a_reader_that_sleeps_holds_nothing_up(start_server, tmp_path):
+def ask(server, path, count, batch=250):
+    """`count` requests over one connection, each of them answered."""
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", server.port), 60 * repoint.PATIENCE) as link:
+        for start in range(0, count, batch):
+            now, text = min(batch, count - start), b""
+            link.sendall(request * now)
+            while text.count(b"ok\n") < now:
+                piece = link.recv(1 << 20)
+                assert piece, "the server ended the connection"
+                text += piece
+
+
+def read_until(fd, found, enough, wait_for):
+    """Adds what comes out of a pipe to `found` until that is `enough`."""
+    def more():
+        try:
+            while not enough(found) and (piece := os.read(fd, 1 << 16)):
+                found.extend(piece)
+        except BlockingIOError:
+            pass
+        return enough(found)
+    wait_for(more, 60, what="what was written to the pipe")
+
+
+def test_a_reader_that_sleeps_holds_nothing_up(start_server, tmp_path, wait_for):
+    queue, pipe_bytes, line_bytes = 16384, 65536, 80  # lines that wait; what the pipe holds; no line is shorter
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, pipe_bytes)
+    dropped = 'repoint_log_dropped_total{log="access"}'
     try:
         server = start_server(args=["--access-log", pipe])
-        with oci.Registry(server.url, 60) as link:
-            for _ in range(3000):  # more than a pipe holds
-                assert link.request("GET", "/healthz")[0] == 200
-        assert metric(server, 'repoint_log_dropped_total{log="access"}') >= 0
+        count = queue + 1500
+        ask(server, "/healthz", count)  # more than queue and pipe can hold
+        assert metric(server, dropped) >= count - queue - pipe_bytes // line_bytes - 1
+        # it wakes: every line that is not there was counted
+        text = bytearray()
+        read_until(reader, text, lambda text: text.count(b"\n") > 1000, wait_for)  # so that there is room for one
+        assert server.request("GET", "/awake")[0] == 404
+        read_until(reader, text, lambda text: b"/awake" in text and text.endswith(b"\n"), wait_for)
+        lines = bytes(text).splitlines()
+        lost = metric(server, dropped)
+        assert len(lines) == count + 2 - lost
+        assert all(len(line) >= line_bytes and b" GET /" in line for line in lines)
+        ask(server, "/healthz", 100)  # it sleeps again
         server.stop()  # nor the stop
     finally:
         os.close(reader)
