@@ -10,11 +10,16 @@
 #include "oci/push.h"
 
 static gboolean unpack;
+static gboolean no_referrers;
 static char *platform;
 static char *artifact_type;
 
 static const GOptionEntry inspect_options[] = { RP_REMOTE_OPTIONS, G_OPTION_ENTRY_NULL };
-static const GOptionEntry cp_options[] = { RP_REMOTE_OPTIONS, G_OPTION_ENTRY_NULL };
+static const GOptionEntry cp_options[] = {
+  { "no-referrers", 0, 0, G_OPTION_ARG_NONE, &no_referrers,
+    "Leave behind signatures, SBOMs and whatever else refers to it", NULL },
+  RP_REMOTE_OPTIONS, G_OPTION_ENTRY_NULL
+};
 static const GOptionEntry pull_options[] = {
   { "unpack", 0, 0, G_OPTION_ARG_NONE, &unpack, "Write the files, not an OCI layout", NULL },
   { "platform", 0, 0, G_OPTION_ARG_STRING, &platform,
@@ -143,17 +148,38 @@ push_run (RpCli *cli, char **args, GError **error)
 
 /* ---- cp ---- */
 
+static void
+report_copy (RpCli *cli, const char *place, const RpDigest *digest, const RpCopyReport *copied)
+{
+  char text[RP_DIGEST_STRING_SIZE];
+  for (guint i = 0; copied->warnings != NULL && i < copied->warnings->len; i++)
+    fprintf (stderr, "warning: %s\n", (const char *) copied->warnings->pdata[i]);
+  (void) rp_digest_format (digest, text);
+  if (!cli->json)
+    {
+      rp_cli_note (cli, "copied %s, %s, with %u that refer to it", place, text, copied->referrers);
+      return;
+    }
+  g_autoptr (json_t) json = json_object ();
+  json_object_set_new (json, "copied", json_string (place));
+  json_object_set_new (json, "digest", json_string (text));
+  json_object_set_new (json, "referrers", json_integer (copied->referrers));
+  rp_cli_print_json (cli, json);
+}
+
 static gboolean
 cp_run (RpCli *cli, char **args, GError **error)
 {
+  g_auto (RpCopyReport) copied = { 0 };
   g_auto (RpCopy) copy = { 0 };
   g_auto (RpRemote) to = { 0 };
   if (!rp_remote_open (cli, args[1], &to, error) || !rp_copy_open (cli, args[0], &copy, error)
       || !check_expected (&to, &copy.from.digest, error)
-      || !rp_copy_run (&copy, &to, &copy.from.digest, to.tag, error))
+      || !(no_referrers ? rp_copy_run (&copy, &to, &copy.from.digest, to.tag, error)
+                        : rp_copy_with_referrers (&copy, &to, to.tag, &copied, error)))
     return FALSE;
   g_autofree char *name = rp_remote_name (&to);
-  report (cli, "copied", name, &copy.from.digest);
+  report_copy (cli, name, &copy.from.digest, &copied);
   return TRUE;
 }
 

@@ -47,11 +47,24 @@ check_policy (RpTxn *txn, const Delete *job, GError **error)
   return FALSE;
 }
 
+static const char *
+name_of (const Delete *job, char text[RP_DIGEST_STRING_SIZE])
+{
+  return job->tag ? job->tag : rp_digest_format (job->digest, text);
+}
+
+/* A tag is no more than a name, except where it alone says what a signature is of. */
+static gboolean
+is_guarded (const Delete *job)
+{
+  return !job->tag || rp_tag_is_signature (job->tag);
+}
+
 static gboolean
 unknown (const Delete *job, GError **error)
 {
   char text[RP_DIGEST_STRING_SIZE];
-  const char *name = job->tag ? job->tag : rp_digest_format (job->digest, text);
+  const char *name = name_of (job, text);
 
   g_set_error (error, RP_ERROR,
                job->is_blob ? RP_ERROR_BLOB_UNKNOWN : RP_ERROR_MANIFEST_UNKNOWN,
@@ -67,20 +80,46 @@ refuse_held (const Delete *job, GError **error)
   g_set_error (error, RP_ERROR, RP_ERROR_PROTECTED,
                "%s %s cannot be deleted: it is part of %s, and what a release names is kept, so "
                "that it can be returned to",
-               noun (job), rp_digest_format (job->digest, text),
+               noun (job), name_of (job, text),
                json_string_value (json_object_get (job->holder, "text")));
   return FALSE;
+}
+
+/* *out_known FALSE: there is no such tag. */
+static gboolean
+resolve (RpTxn *txn, const Delete *job, RpDigest *out, gboolean *out_known, GError **error)
+{
+  static const char sql[] = "SELECT digest FROM tag WHERE repository = $1 AND name = $2";
+  g_autoptr (RpRows) rows = NULL;
+
+  *out_known = TRUE;
+  if (!job->tag)
+    {
+      *out = *job->digest;
+      return TRUE;
+    }
+  rows = rp_txn_query (txn, error, sql, "ss", job->repository, job->tag);
+  if (!rows)
+    return FALSE;
+  *out_known = rp_rows_count (rows) > 0;
+  return !*out_known || rp_digest_parse (rp_rows_text (rows, 0, 0), out, error);
 }
 
 static gboolean
 check_guard (RpTxn *txn, Delete *job, GError **error)
 {
   const RpRegistryGuard *guard = &job->registry->guard;
+  gboolean known = FALSE;
+  RpDigest digest;
 
   job->fresh = TRUE;
-  if (!guard->check || job->tag)
+  if (!guard->check || !is_guarded (job))
     return TRUE;
-  if (!guard->check (txn, job->digest, &job->fresh, &job->holder, guard->user_data, error))
+  if (!resolve (txn, job, &digest, &known, error))
+    return FALSE;
+  if (!known)
+    return TRUE;
+  if (!guard->check (txn, &digest, &job->fresh, &job->holder, guard->user_data, error))
     return FALSE;
   return !job->fresh || !job->holder || refuse_held (job, error);
 }
@@ -197,7 +236,7 @@ run (Delete *job, GError **error)
   if (!rp_repository_check (job->repository, error))
     return FALSE;
   for (int i = 0; i < TRIES_MAX && !job->fresh; i++)
-    if ((!job->tag && guard->prepare && !guard->prepare (guard->user_data, error))
+    if ((is_guarded (job) && guard->prepare && !guard->prepare (guard->user_data, error))
         || !rp_db_write (job->registry->db, delete_in_txn, job, error))
       return FALSE;
   if (job->fresh)

@@ -71,6 +71,18 @@ rp_tag_is_signature (const char *tag)
   return FALSE;
 }
 
+char *
+rp_signature_subject (const char *tag)
+{
+  char *text;
+
+  if (!rp_tag_is_signature (tag) || !g_str_has_prefix (tag, "sha256-"))
+    return NULL;
+  text = g_strndup (tag, strlen ("sha256-") + 64);
+  text[strlen ("sha256")] = ':';
+  return text;
+}
+
 static gboolean
 is_excluded (const RpPolicy *policy, const char *tag)
 {

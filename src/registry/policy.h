@@ -44,6 +44,10 @@ gboolean rp_pattern_match (const char *pattern, const char *text);
 /* Is it a tag that signers move whatever the policy says: sha256-<64 hex>, also with .sig, .att or
  * .sbom (and sha512-…)? */
 gboolean rp_tag_is_signature (const char *tag);
+/* The digest that such a tag is about (g_free()), else NULL; also where the tag has not all of the digest. */
+char *rp_signature_subject (const char *tag);
+/* The condition in SQL that all of them fulfil that have a subject. */
+#define RP_SIGNATURE_TAGS_SQL(name) name " >= 'sha256-' AND " name " < 'sha256.'"
 
 gboolean rp_policy_tag_may_move (const RpPolicy *policy, const char *tag);
 

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "registry/internal.h"
 #include "registry/needs.h"
+#include "registry/policy.h"
 #include "registry/use.h"
 #include "registry/use_schema.h"
 
@@ -48,6 +49,8 @@ static const char schema[]
       "  actor TEXT NOT NULL,"
       "  PRIMARY KEY (repository, name)) WITHOUT ROWID;"
       "CREATE INDEX IF NOT EXISTS tag_digest ON tag (repository, digest);"
+      "CREATE INDEX IF NOT EXISTS tag_signature ON tag (seq) WHERE "
+      RP_SIGNATURE_TAGS_SQL ("name") ";"
       "CREATE TABLE IF NOT EXISTS former_tag ("
       "  repository TEXT NOT NULL,"
       "  name TEXT NOT NULL,"

@@ -141,7 +141,8 @@ json_t *rp_registry_referrers_page (RpRegistry *registry, const char *repository
  *
  * Effective at once in that repository; the bytes stay in the store.  RP_ERROR_UNSUPPORTED if the
  * policy denies it, RP_ERROR_PROTECTED if a guard says that the digest is needed (*out_detail is
- * what it said then: the caller's, may be NULL).  A tag is no more than a name and needs no guard.
+ * what it said then: the caller's, may be NULL).  A tag is no more than a name and needs no guard, but for those
+ * of signers (rp_tag_is_signature()).
  */
 gboolean rp_registry_tag_delete (RpRegistry *registry, const char *repository, const char *tag,
                                  const char *actor, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "registry/policy.h"
 #include "release/engine_priv.h"
 #include "release/release.h"
 
@@ -29,7 +30,7 @@ struct RpProtection
   GHashTable *walked;  /* under lock: RpDigest of manifests, borrowed from needed: theirs are there */
   GPtrArray *holders;  /* under lock */
   gint64 seq;          /* under lock: of the last release that is in `needed` */
-  gint64 manifest_seq; /* under lock: of the last manifest that was looked at */
+  gint64 manifest_seq; /* under lock: of the last manifest or signer's tag that was looked at */
 };
 
 RpProtection *
@@ -60,7 +61,7 @@ typedef struct
   gint64 after;
   gint64 after_manifest;
   RpRows *rows;
-  RpRows *referrers; /* of all manifests with a subject, the oldest first */
+  RpRows *referrers; /* all manifests with a subject, and with a signer's tag; the oldest first */
   gint64 seq; /* of the newest release in the same snapshot */
   gint64 manifest_seq;
 } News;
@@ -71,21 +72,26 @@ find_newest (RpTxn *txn, gint64 *out_seq, gint64 *out_manifest_seq, GError **err
 {
   g_autoptr (RpRows) rows
       = rp_txn_query (txn, error,
-                      "SELECT (SELECT MAX(seq) FROM app_release), (SELECT MAX(seq) FROM manifest)", "");
+                      "SELECT (SELECT MAX(seq) FROM app_release),"
+                      " (SELECT coalesce (MAX(seq), 0) FROM manifest),"
+                      " (SELECT coalesce (MAX(seq), 0) FROM tag WHERE "
+                      RP_SIGNATURE_TAGS_SQL ("name") ")", "");
   if (rows == NULL)
     return FALSE;
   *out_seq = rp_rows_int (rows, 0, 0);
-  *out_manifest_seq = rp_rows_int (rows, 0, 1);
+  *out_manifest_seq = MAX (rp_rows_int (rows, 0, 1), rp_rows_int (rows, 0, 2));
   return TRUE;
 }
 
-/* Was anything pushed since that a release names (its artifact had gone and is back), or that refers to something? */
+/* Was anything pushed or tagged since that a release names (its artifact had gone and is back), or that refers to
+ * something? */
 static gboolean
 came_back (RpTxn *txn, gint64 after, gboolean *out, GError **error)
 {
   static const char sql[]
       = "SELECT 1 FROM manifest m WHERE m.seq > $1 AND (m.subject IS NOT NULL OR EXISTS"
         " (SELECT 1 FROM release_component c WHERE c.digest = m.digest AND c.repository = m.repository))"
+        " UNION ALL SELECT 1 FROM tag WHERE seq > $1 AND " RP_SIGNATURE_TAGS_SQL ("name")
         " LIMIT 1";
   g_autoptr (RpRows) rows = rp_txn_query (txn, error, sql, "i", after);
   if (rows == NULL)
@@ -107,8 +113,10 @@ list_new (RpTxn *txn, gpointer user_data, GError **error)
         " JOIN app_release r ON r.app = c.app AND r.number = c.release"
         " WHERE m.seq > $2 AND r.seq <= $1 ORDER BY 1, 4";
   News *news = user_data;
-  static const char referrers[] = "SELECT repository, digest, subject FROM manifest"
-                                  " WHERE subject IS NOT NULL ORDER BY seq";
+  static const char referrers[]
+      = "SELECT repository, digest, subject, NULL, seq FROM manifest WHERE subject IS NOT NULL"
+        " UNION ALL SELECT repository, digest, NULL, name, seq FROM tag WHERE "
+        RP_SIGNATURE_TAGS_SQL ("name") " ORDER BY 5";
   news->rows = rp_txn_query (txn, error, sql, "ii", news->after, news->after_manifest);
   news->referrers = news->rows != NULL ? rp_txn_query (txn, error, referrers, "") : NULL;
   return news->referrers != NULL && find_newest (txn, &news->seq, &news->manifest_seq, error);
@@ -176,6 +184,17 @@ learn (RpEngine *engine, const RpRows *rows, gsize row, GError **error)
   return FALSE;
 }
 
+/* What the row refers to. FALSE: nothing. */
+static gboolean
+subject_of (const RpRows *rows, gsize row, RpDigest *out)
+{
+  const char *subject = rp_rows_text (rows, row, 2);
+  const char *tag = rp_rows_text (rows, row, 3);
+  g_autofree char *of_tag = tag != NULL ? rp_signature_subject (tag) : NULL;
+  return (subject != NULL || of_tag != NULL)
+         && rp_digest_parse (subject != NULL ? subject : of_tag, out, NULL);
+}
+
 /* A signature of which something is missing is kept itself; what it names is kept once it can be read. */
 static gboolean
 learn_referrer (RpEngine *engine, const RpRows *rows, gsize row, gboolean *out_learnt, GError **error)
@@ -183,10 +202,11 @@ learn_referrer (RpEngine *engine, const RpRows *rows, gsize row, gboolean *out_l
   RpProtection *protection = engine->protection;
   g_autoptr (RpClosure) closure = NULL;
   RpDigest digest, subject;
-  if (!rp_digest_parse (rp_rows_text (rows, row, 1), &digest, error)
-      || !rp_digest_parse (rp_rows_text (rows, row, 2), &subject, error))
+  if (!rp_digest_parse (rp_rows_text (rows, row, 1), &digest, error))
     return FALSE;
-  const Holder *of = g_hash_table_lookup (protection->needed, &subject);
+  const Holder *of = subject_of (rows, row, &subject)
+                         ? g_hash_table_lookup (protection->needed, &subject)
+                         : NULL;
   if (of == NULL || g_hash_table_contains (protection->walked, &digest))
     return TRUE;
   *out_learnt |= !g_hash_table_contains (protection->needed, &digest);

@@ -2,7 +2,8 @@
  * repository, so that a registry can be told not to delete it by hand (promise 4).  Closures never change, so they are learnt
  * once, in memory: the first look reads the manifests of all releases, later ones those of new
  * releases alone.  What refers to any of that (signatures, SBOMs, attestations, and what refers to those) is
- * needed as well, with all that it names.  Thread-safe.  Fits RpRegistryGuard, with the engine as user_data.
+ * needed as well, with all that it names; it refers by its member `subject`, or by a tag of
+ * signers (`sha256-<hex>`, the fallback of the referrers API, and cosign's `.sig`, `.att`, `.sbom`), which are kept too.  Thread-safe.  Fits RpRegistryGuard, with the engine as user_data.
  */
 #pragma once
 

@@ -244,18 +244,6 @@ rp_roots_load (RpTxn *txn, GError **error)
 
 /* ---- referrers ---- */
 
-char *
-rp_signature_subject (const char *tag)
-{
-  char *text;
-
-  if (!rp_tag_is_signature (tag) || !g_str_has_prefix (tag, "sha256-"))
-    return NULL;
-  text = g_strndup (tag, strlen ("sha256-") + 64);
-  text[strlen ("sha256")] = ':';
-  return text;
-}
-
 static void
 add_referrer (GPtrArray *all, const char *repository, const char *digest, char *subject)
 {
@@ -272,8 +260,8 @@ rp_referrers_load (RpTxn *txn, GError **error)
 {
   static const char by_subject[]
       = "SELECT repository, digest, subject FROM manifest WHERE subject IS NOT NULL";
-  static const char by_tag[] = "SELECT repository, digest, name FROM tag WHERE name >= 'sha256-'"
-                               " AND name < 'sha256.'";
+  static const char by_tag[] = "SELECT repository, digest, name FROM tag WHERE "
+                               RP_SIGNATURE_TAGS_SQL ("name");
   g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (referrer_free);
   g_autoptr (RpRows) subjects = rp_txn_query (txn, error, by_subject, "");
   g_autoptr (RpRows) tags = subjects != NULL ? rp_txn_query (txn, error, by_tag, "") : NULL;

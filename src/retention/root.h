@@ -26,6 +26,3 @@ GPtrArray *rp_roots_load (RpTxn *txn, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 GPtrArray *rp_referrers_load (RpTxn *txn, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Held for what holds its subject. */
 RpRoot *rp_root_of_referrer (const RpReferrer *referrer, const RpRoot *subject);
-
-/* `sha256-<64 hex>` and the like: the digest that the tag is about (g_free()), else NULL. */
-char *rp_signature_subject (const char *tag);

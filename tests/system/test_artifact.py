@@ -151,6 +151,42 @@ def test_copy_within_and_between_registries(server, start_server, cli):
     cli("artifact", "cp", f"shop/web@{index.digest}", f"{other.address}/pinned/web@{index.digest}").ok()
 
 
+def test_what_refers_to_it_is_copied_too(server, start_server, cli):
+    """Of children, in turn, by subject and by the tags of signers; or not at all."""
+    child = oci.make_image([{"a": "1"}])
+    index = oci.make_index([child])
+    sbom = oci.make_artifact([b"of the child"], subject=child)
+    signed = oci.make_artifact([b"of the sbom"], subject=sbom)
+    cosign, of_sbom = oci.make_artifact([b"of the index"]), oci.make_artifact([b"cosign, of the sbom"])
+    stranger = oci.make_artifact([b"of something else"], subject=oci.make_image([{"b": "2"}]))
+    tags = {index.digest.replace(":", "-") + ".sig": cosign, sbom.digest.replace(":", "-") + ".att": of_sbom}
+    oci.push(server, "shop/web", "1.0", index)
+    for tag, what in [(None, sbom), (None, signed), (None, stranger), *tags.items()]:
+        oci.push(server, "shop/web", tag, what)
+    other = start_server("other")
+    for place, port in ("shop/live", server), (f"{other.address}/mirror/web", other):
+        copied = cli("-o", "json", "artifact", "cp", "shop/web:1.0", f"{place}:1.0").ok().json
+        assert copied["referrers"] == 4 and copied["digest"] == index.digest
+        name = place.removeprefix(f"{other.address}/")
+        with oci.Registry(port.address) as registry:
+            for each in index, sbom, signed, cosign, of_sbom:
+                assert registry.get_manifest(name, each.digest) == each.manifest
+                for digest, data in each.blobs.items():
+                    assert registry.get_blob(name, digest) == data
+            for tag, what in tags.items():
+                assert registry.get_manifest(name, tag) == what.manifest
+            listed = json.loads(registry.request("GET", f"/v2/{name}/referrers/{child.digest}")[2])["manifests"]
+            assert [entry["digest"] for entry in listed] == [sbom.digest]
+            assert registry.request("HEAD", f"/v2/{name}/manifests/{stranger.digest}")[0] == 404
+    alone = f"{other.address}/alone/web"
+    text = cli("artifact", "cp", "--no-referrers", "shop/web:1.0", f"{alone}:1.0").ok().stdout
+    assert "with 0 that refer to it" in text
+    with oci.Registry(other.address) as registry:
+        assert registry.get_manifest("alone/web", "1.0") == index.manifest
+        for each in sbom, signed, cosign, of_sbom:
+            assert registry.request("HEAD", f"/v2/alone/web/manifests/{each.digest}")[0] == 404
+
+
 def test_damaged_bytes_are_not_copied_on(server, start_server, cli):
     image = oci.make_image([{"a": os.urandom(9000)}])
     oci.push(server, "shop/web", "1.0", image)

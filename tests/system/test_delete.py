@@ -209,3 +209,51 @@ def test_what_is_attached_to_a_release_is_kept_with_it(server, registry, cli):
             assert status_of(registry, "HEAD", f"shop/web/{path}") == 200
     for gone in other, lone:
         assert status_of(registry, "DELETE", f"shop/web/manifests/{gone.digest}") == 202
+
+
+def signers_tag(of, ending=""):
+    return of.digest.replace(":", "-") + ending
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_signers_tags_attach_to_a_release_is_kept_with_it(server, registry, cli, when):
+    """cosign's tags, and what the index under the fallback tag lists: none of it has a subject that says so."""
+    cli("apply", "-f", "-", input=APP).ok()
+    child, lone = image("child"), image("lone")
+    index = oci.make_index([child])
+    signature, sbom, attestation, stray = (oci.make_artifact([text]) for text in (b"sig", b"sbom", b"att", b"stray"))
+    listed = oci.make_artifact([b"listed"])
+    fallback = oci.make_index([listed])
+    of_signature = oci.make_artifact([b"of the signature"])
+    for tag, what in ("1.0", index), ("2.0", lone):
+        oci.push(server, "shop/web", tag, what)
+
+    def attach():
+        for tag, what in ((signers_tag(index, ".sig"), signature), (signers_tag(child, ".sbom"), sbom),
+                          (signers_tag(index, ".att"), attestation), (signers_tag(child), fallback),
+                          (signers_tag(signature, ".sig"), of_signature), (signers_tag(lone, ".sig"), stray)):
+            oci.push(server, "shop/web", tag, what)
+
+    if when == "before":
+        attach()
+    cli("release", "create", "shop", "--version", "1.0", "--component", "web=1.0", "--commit", "a" * 40).ok()
+    if when == "after":
+        refusal(registry, f"shop/web/manifests/{child.digest}", 405, "DENIED")  # it has looked by now
+        attach()
+    for kept in signature, sbom, attestation, listed, fallback, of_signature:
+        for path in [f"manifests/{kept.digest}", *(f"blobs/{digest}" for digest in kept.blobs)]:
+            error = refusal(registry, f"shop/web/{path}", 405, "DENIED")
+            assert "attached to release 1.0 of app shop (component web)" in error["message"], error
+    for tag in (signers_tag(index, ".sig"), signers_tag(child), signers_tag(signature, ".sig")):
+        error = refusal(registry, f"shop/web/manifests/{tag}", 405, "DENIED")
+        assert tag in error["message"] and "attached to release 1.0" in error["message"]
+        assert status_of(registry, "HEAD", f"shop/web/manifests/{tag}") == 200
+    refusal(registry, f"shop/web/manifests/{signers_tag(lone, '.att')}", 404, "MANIFEST_UNKNOWN")
+    for gone in signers_tag(lone, ".sig"), stray.digest, "2.0", lone.digest:
+        assert status_of(registry, "DELETE", f"shop/web/manifests/{gone}") == 202
+    assert status_of(registry, "DELETE", "shop/web/manifests/1.0") == 202, "any other tag is only a name"
+    server.stop()
+    server.start()
+    with Registry(server.address) as again:
+        refusal(again, f"shop/web/manifests/{signature.digest}", 405, "DENIED")
+    server.api("POST", "/ledger/verify")
