@@ -209,6 +209,17 @@ gboolean rp_registry_rescue (RpRegistry *registry, const RpDigest *digest, const
 RpClosure *rp_registry_closure (RpRegistry *registry, const char *repository,
                                 const RpDigest *digest, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* As that, for what must be kept: a child that was taken out of this repository alone still has its bytes, as its index
+ * names it, and is read from the store. */
+RpClosure *rp_registry_kept_closure (RpRegistry *registry, const char *repository,
+                                     const RpDigest *digest, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The manifest of `digest`, or of an index what it has for `platform` (oci/platform.h). RP_ERROR_NOT_FOUND lists what
+ * there is. */
+gboolean rp_registry_pick (RpRegistry *registry, const char *repository, const RpDigest *digest,
+                           const char *platform, RpDigest *out, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 typedef enum {
   RP_VERIFY_PRESENT, /* every blob is there with the right size; says when each was last hashed */
   RP_VERIFY_HASH     /* every byte is read and hashed now, and the time is recorded */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "oci/platform.h"
 #include "registry/internal.h"
 
 #define ITEMS_MAX 100000 /* of one artifact */
@@ -337,9 +338,24 @@ load (const RpDigest *digest, const char *media_type, gpointer user_data, GError
   return bytes;
 }
 
-RpClosure *
-rp_registry_closure (RpRegistry *registry, const char *repository, const RpDigest *digest,
-                     GError **error)
+static GBytes *
+load_kept (const RpDigest *digest, const char *media_type, gpointer user_data, GError **error)
+{
+  Loader *loader = user_data;
+  g_autoptr (GError) local = NULL;
+  GBytes *bytes = load (digest, media_type, loader, &local);
+
+  if (bytes)
+    return bytes;
+  if (g_error_matches (local, RP_ERROR, RP_ERROR_MANIFEST_UNKNOWN))
+    return rp_store_read (loader->registry->store, digest, RP_MANIFEST_LIMIT, error);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return NULL;
+}
+
+static RpClosure *
+walk (RpRegistry *registry, const char *repository, const RpDigest *digest, RpManifestLoader loads,
+      GError **error)
 {
   Loader loader = { registry, repository };
   g_auto (RpManifestInfo) info = { 0 };
@@ -348,5 +364,28 @@ rp_registry_closure (RpRegistry *registry, const char *repository, const RpDiges
   if (!rp_registry_manifest_get (registry, repository, rp_digest_format (digest, text), &info,
                                  NULL, error))
     return NULL;
-  return rp_closure_walk (digest, info.media_type, load, &loader, error);
+  return rp_closure_walk (digest, info.media_type, loads, &loader, error);
+}
+
+RpClosure *
+rp_registry_closure (RpRegistry *registry, const char *repository, const RpDigest *digest,
+                     GError **error)
+{
+  return walk (registry, repository, digest, load, error);
+}
+
+RpClosure *
+rp_registry_kept_closure (RpRegistry *registry, const char *repository, const RpDigest *digest,
+                          GError **error)
+{
+  return walk (registry, repository, digest, load_kept, error);
+}
+
+gboolean
+rp_registry_pick (RpRegistry *registry, const char *repository, const RpDigest *digest,
+                  const char *platform, RpDigest *out, GError **error)
+{
+  Loader loader = { registry, repository };
+
+  return rp_platform_pick (digest, platform, load, &loader, out, error);
 }

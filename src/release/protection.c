@@ -168,7 +168,7 @@ learn (RpEngine *engine, const RpRows *rows, gsize row, GError **error)
     return FALSE;
   if (g_hash_table_contains (protection->walked, &root))
     return TRUE;
-  closure = rp_registry_closure (engine->registry, repository, &root, &local);
+  closure = rp_registry_kept_closure (engine->registry, repository, &root, &local);
   if (closure != NULL)
     {
       add_closure (protection, closure,
@@ -213,7 +213,7 @@ learn_referrer (RpEngine *engine, const RpRows *rows, gsize row, gboolean *out_l
   Holder *holder = add_holder (protection, of->app, of->release, of->component);
   holder->attached = TRUE;
   add_needed (protection, &digest, FALSE, holder);
-  closure = rp_registry_closure (engine->registry, rp_rows_text (rows, row, 0), &digest, NULL);
+  closure = rp_registry_kept_closure (engine->registry, rp_rows_text (rows, row, 0), &digest, NULL);
   if (closure != NULL)
     add_closure (protection, closure, holder);
   return TRUE;

@@ -92,7 +92,7 @@ learn (RpHeld *held, const RpRoot *root, GError **error)
     return TRUE;
   if (!rp_digest_parse (root->digest, &digest, error))
     return FALSE;
-  closure = rp_registry_closure (held->registry, root->repository, &digest, &local);
+  closure = rp_registry_kept_closure (held->registry, root->repository, &digest, &local);
   if (closure != NULL)
     {
       keep_closure (held, root->digest, closure);

@@ -21,7 +21,7 @@ add_parts (Weigh *weigh, guint i)
 
   if (!rp_digest_parse (image->digest, &digest, NULL))
     return;
-  closure = rp_registry_closure (weigh->retention->registry, weigh->sweep->repository, &digest, NULL);
+  closure = rp_registry_kept_closure (weigh->retention->registry, weigh->sweep->repository, &digest, NULL);
   for (guint k = 0; closure != NULL && k < closure->items->len; k++)
     {
       const RpClosureItem *item = closure->items->pdata[k];

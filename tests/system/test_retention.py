@@ -392,3 +392,20 @@ def test_what_went_and_is_pushed_again_is_kept_for_its_release_again(server, cli
         status, _, body = registry.request("DELETE", f"/v2/shop/web/manifests/{old.digest}")
         assert status == 405 and "release 1 of app shop" in json.loads(body)["errors"][0]["message"]
     cli("deploy", "shop/production", "1").ok()
+
+
+def test_a_child_that_another_repository_lost_stops_nothing(server, cli, shop):
+    """What is held lies in two repositories, and in one of them not whole: retention and collection go on."""
+    index = oci.make_index([oci.make_image([{"file": name}]) for name in ("amd64", "arm64")])
+    for repository in ("copy/web", "shop/web"):  # the first by name is the one that is looked at
+        oci.push(server, repository, "multi", index)
+    oci.push(server, "shop/web", "newer", oci.make_image([{"file": "newer"}]))
+    with Registry(server.address) as registry:
+        child = index.children[0].digest
+        assert registry.request("DELETE", f"/v2/copy/web/manifests/{child}")[0] == 202
+        cli("retention", "hold", index.digest, "--because", "it is looked at").ok()
+        attach(server, "*", count_rule(1))
+        assert index.digest in {image["digest"] for one in run(server)["repositories"] for image in one["saved"]}
+        server.api("POST", "/retention/collect", {})
+        status, _, body = registry.request("DELETE", f"/v2/shop/web/manifests/{child}")
+        assert status == 405 and b"it is looked at" in body, "the child is part of what is held"
