@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "oci/platform.h"
 
 #define WAIT_MS 25000    /* the server holds a poll this long */
 #define MARGIN_MS 10000  /* ... and must have answered within so much more */
@@ -38,9 +39,11 @@ pointer_url (const RpPoller *poller, gint64 after)
   const RpTargetConfig *target = poller->target;
   g_autofree char *agent = g_uri_escape_string (poller->config->agent, NULL, FALSE);
   g_autofree char *driver = g_uri_escape_string (target->driver, NULL, FALSE);
+  g_autofree char *platform = g_uri_escape_string (rp_platform_host (), NULL, FALSE);
   g_autofree char *base = g_strdup_printf (
-      "%s/api/v1/apps/%s/environments/%s/targets/%s/pointer?agent=%s&driver=%s",
-      poller->config->server, target->app, target->environment, target->target, agent, driver);
+      "%s/api/v1/apps/%s/environments/%s/targets/%s/pointer?agent=%s&driver=%s&platform=%s",
+      poller->config->server, target->app, target->environment, target->target, agent, driver,
+      platform);
 
   if (after < 0)
     return g_steal_pointer (&base);

@@ -176,6 +176,16 @@ print_remarks (RpCli *cli, const json_t *revisions)
 }
 
 static void
+print_takes (RpCli *cli, const json_t *takes)
+{
+  if (json_is_object (takes))
+    fprintf (cli->out.stream, "; going back takes %.1f s (median of %" G_GINT64_FORMAT " measured)\n",
+             (double) rp_json_int (takes, "median_ms") / 1000, rp_json_int (takes, "moves"));
+  else
+    fputs ("; going back was never measured: it would be the first time\n", cli->out.stream);
+}
+
+static void
 print_ready (RpCli *cli, const json_t *ready)
 {
   gboolean green = rp_json_bool (ready, "ready");
@@ -185,7 +195,8 @@ print_ready (RpCli *cli, const json_t *ready)
   rp_term_text (&cli->out, RP_STYLE_BOLD, where);
   fputs (": ", cli->out.stream);
   rp_term_text (&cli->out, green ? RP_STYLE_GOOD : RP_STYLE_BAD, green ? "ready" : "NOT READY");
-  fprintf (cli->out.stream, ", window of %" G_GINT64_FORMAT "\n", rp_json_int (ready, "window"));
+  fprintf (cli->out.stream, ", window of %" G_GINT64_FORMAT, rp_json_int (ready, "window"));
+  print_takes (cli, json_object_get (ready, "takes"));
   g_autoptr (RpTable) table = rp_table_new (
       ">REVISION|~RELEASE|MARK|READY|BYTES|VERIFIED|~LOCAL ON|~NOT LOCAL ON");
   gsize i;

@@ -6,6 +6,7 @@ seen_free (gpointer data)
   RpSeen *seen = data;
   g_free (seen->agent);
   g_free (seen->driver);
+  g_free (seen->platform);
   g_free (seen);
 }
 

@@ -22,4 +22,5 @@ typedef struct
   gint64 at_us;
   char *agent;
   char *driver;
+  char *platform;
 } RpSeen;

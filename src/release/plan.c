@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "release/engine_priv.h"
+#include "release/platforms.h"
 #include "release/provenance.h"
 #include "release/target_view.h"
 
@@ -309,6 +310,7 @@ rp_plan_compute (RpEngine *engine, const RpMoveRequest *request, RpVerifyMode mo
   add_provenance_item (move->release, plan->items);
   rp_plan_look_at_targets (targets, move->release, move->environment->current, rp_clock_now_us (),
                            plan->items);
+  rp_platforms_look (engine, targets, move->release, plan->items);
   rp_plan_add_unknowns (rp_kind_is_rollback (request->kind), plan->items);
   plan->blocked = has_blocked (plan->items);
   return g_steal_pointer (&plan);

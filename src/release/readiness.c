@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "release/engine_priv.h"
+#include "release/platforms.h"
 #include "release/target_view.h"
 
 static void
@@ -76,7 +77,8 @@ look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   if (look->targets == NULL
       || !rp_environment_load_window (txn, environment, rp_clock_now_us (), &known, error)
       || !rp_revision_load_current (txn, readiness->app, readiness->environment, &look->current,
-                                    error))
+                                    error)
+      || !rp_return_time_load (txn, readiness->app, readiness->environment, &readiness->takes, error))
     return FALSE;
   for (guint i = 0; i < known.window->len; i++)
     if (!add_revision (txn, look, &g_array_index (known.window, RpWindowEntry, i), &known, error))
@@ -129,6 +131,7 @@ look_at_revision (const Look *look, RpReadyRevision *revision, RpVerifyMode mode
   rp_plan_look_at_targets (look->targets, revision->release,
                            revision->current ? look->current : NULL, rp_clock_now_us (),
                            revision->items);
+  rp_platforms_look (look->engine, look->targets, revision->release, revision->items);
   rp_plan_add_unknowns (!revision->current, revision->items);
   add_reasons (revision, look->readiness->reasons);
   revision->ready = look->readiness->reasons->len == before;

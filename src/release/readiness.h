@@ -2,6 +2,7 @@
 #pragma once
 
 #include "release/plan.h"
+#include "release/return_time.h"
 
 typedef struct
 {
@@ -22,6 +23,7 @@ typedef struct
   char *environment;
   gint64 window;
   gboolean ready;
+  RpReturnTime takes;
   GPtrArray *reasons;   /* char *: why it is not ready */
   GPtrArray *revisions; /* RpReadyRevision, newest first */
 } RpReadiness;

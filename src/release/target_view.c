@@ -12,6 +12,7 @@ rp_target_view_free (gpointer data)
   g_free (state->component);
   g_free (state->agent);
   g_free (state->driver);
+  g_free (state->platform);
   g_free (state->observed_digest);
   g_free (state->observed_version);
   g_free (state->message);
@@ -27,9 +28,18 @@ seen_key (const char *app, const char *environment, const char *target)
   return g_strdup_printf ("%s/%s/%s", app, environment, target);
 }
 
+static void
+learn_word (char **known, const char *said)
+{
+  if (said == NULL || g_strcmp0 (said, *known) == 0)
+    return;
+  g_free (*known);
+  *known = g_strdup (said);
+}
+
 void
 rp_target_seen (RpEngine *engine, const char *app, const char *environment, const char *target,
-                const char *agent, const char *driver, gint64 now_us)
+                const RpAgentWord *word, gint64 now_us)
 {
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&engine->lock);
   g_autofree char *key = seen_key (app, environment, target);
@@ -40,16 +50,9 @@ rp_target_seen (RpEngine *engine, const char *app, const char *environment, cons
       g_hash_table_insert (engine->seen, g_steal_pointer (&key), seen);
     }
   seen->at_us = MAX (seen->at_us, now_us);
-  if (agent != NULL && g_strcmp0 (agent, seen->agent) != 0)
-    {
-      g_free (seen->agent);
-      seen->agent = g_strdup (agent);
-    }
-  if (driver != NULL && g_strcmp0 (driver, seen->driver) != 0)
-    {
-      g_free (seen->driver);
-      seen->driver = g_strdup (driver);
-    }
+  learn_word (&seen->agent, word->agent);
+  learn_word (&seen->driver, word->driver);
+  learn_word (&seen->platform, word->platform);
 }
 
 static void
@@ -66,6 +69,7 @@ add_seen (RpEngine *engine, const char *app, const char *environment, RpTargetVi
     state->agent = g_strdup (seen->agent);
   if (state->driver == NULL)
     state->driver = g_strdup (seen->driver);
+  state->platform = g_strdup (seen->platform);
 }
 
 /* ---- load ---- */

@@ -14,6 +14,7 @@ typedef struct
   char *component;
   char *agent; /* or NULL, as the next */
   char *driver;
+  char *platform; /* of its host, as its agent said since the server started */
   RpTargetPhase phase;
   gint64 revision;         /* that it works on; 0: none */
   char *observed_digest;   /* or NULL */
@@ -32,10 +33,16 @@ GPtrArray *rp_target_view_load_all (RpEngine *engine, RpTxn *txn, const char *ap
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_target_view_has_local (const RpTargetView *state, const RpDigest *digest);
 
-/* Remembers (in memory: no change of state) that an agent was heard now. `agent`, `driver` may be
- * NULL. */
+/* What an agent says of itself; any may be NULL: not said now. */
+typedef struct
+{
+  const char *agent;
+  const char *driver;
+  const char *platform;
+} RpAgentWord;
+/* Remembers (in memory: no change of state) that an agent was heard now. */
 void rp_target_seen (RpEngine *engine, const char *app, const char *environment, const char *target,
-                     const char *agent, const char *driver, gint64 now_us);
+                     const RpAgentWord *word, gint64 now_us);
 
 typedef struct
 {

@@ -10,7 +10,8 @@ rp_api_pointer (RpRequest *request, GError **error)
   const char *app = rp_request_param (request, "app");
   const char *environment = rp_request_param (request, "environment");
   const char *target = rp_request_param (request, "target");
-  const char *agent = rp_request_query (request, "agent");
+  const RpAgentWord word = { rp_request_query (request, "agent"), rp_request_query (request, "driver"),
+                             rp_request_query (request, "platform") };
   RpEngine *engine = rp_request_services (request)->engine;
   gint64 after;
   gint64 wait_ms;
@@ -21,9 +22,8 @@ rp_api_pointer (RpRequest *request, GError **error)
   if (!rp_pointer_view_get (engine, app, environment, target, after, force, &raw, error))
     return FALSE;
   g_autoptr (RpPointerView) pointer = raw;
-  if (agent != NULL) /* people who look are not agents */
-    rp_target_seen (engine, app, environment, target, agent, rp_request_query (request, "driver"),
-                    rp_clock_now_us ());
+  if (word.agent != NULL) /* people who look are not agents */
+    rp_target_seen (engine, app, environment, target, &word, rp_clock_now_us ());
   if (pointer == NULL)
     return rp_request_wait (request, wait_ms);
   rp_respond_json (request, 200, rp_pointer_view_to_json (pointer));
