@@ -62,18 +62,20 @@ add_rule (scmp_filter_ctx filter, int result, const char *name, unsigned int n_c
   return rc == -EDOM ? 0 : rc;
 }
 
+/* The kernel looks at the lower half of a register, and so must the rules. */
 static int
 refuse_families (scmp_filter_ctx filter)
 {
-  struct scmp_arg_cmp compare = SCMP_A0_32 (SCMP_CMP_GE, AF_MAX);
-  int rc = add_rule (filter, EAFNOSUPPORT, "socket", 1, &compare);
+  const struct scmp_arg_cmp beyond = { .arg = 0, .op = SCMP_CMP_GE, .datum_a = AF_MAX };
+  int rc = add_rule (filter, EAFNOSUPPORT, "socket", 1, &beyond);
 
   for (scmp_datum_t family = 0; family < AF_MAX && rc == 0; family++)
     {
       gboolean allowed = FALSE;
       for (gsize i = 0; i < G_N_ELEMENTS (families); i++)
         allowed = allowed || family == families[i];
-      compare = SCMP_A0_32 (SCMP_CMP_EQ, (guint32) family);
+      const struct scmp_arg_cmp compare
+          = { .arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = G_MAXUINT32, .datum_b = family };
       if (!allowed)
         rc = add_rule (filter, EAFNOSUPPORT, "socket", 1, &compare);
     }

@@ -101,6 +101,7 @@ ATTEMPT (socket_packet, open_socket (AF_PACKET))
 ATTEMPT (socket_crypto, open_socket (AF_ALG))
 ATTEMPT (socket_vm, open_socket (AF_VSOCK))
 ATTEMPT (socket_strange, open_socket (9999))
+ATTEMPT (socket_hidden, result (syscall (SYS_socket, (1ULL << 32) | AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)))
 ATTEMPT (socket_v4, open_socket (AF_INET))
 ATTEMPT (socket_unix, open_socket (AF_UNIX))
 ATTEMPT (socket_netlink, result (socket (AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)))
@@ -124,6 +125,7 @@ static const struct {
   { "suid", make_suid, EPERM },               { "sgid", make_sgid, EPERM },
   { "chmod", make_plain, 0 },                 { "packet", socket_packet, EAFNOSUPPORT },
   { "crypto", socket_crypto, EAFNOSUPPORT },  { "vsock", socket_vm, EAFNOSUPPORT },
+  { "packet, hidden", socket_hidden, EAFNOSUPPORT },
   { "strange", socket_strange, EAFNOSUPPORT }, { "v4", socket_v4, 0 },
   { "unix", socket_unix, 0 },                 { "netlink", socket_netlink, 0 },
 };
