@@ -87,11 +87,18 @@ rp_proxy_new (RpServer *server, RpProxyRules *rules, GError **error)
 }
 
 void
+rp_proxy_cancel (RpProxy *proxy)
+{
+  if (proxy != NULL)
+    g_atomic_int_set (&proxy->cancelled, 1);
+}
+
+void
 rp_proxy_stop (RpProxy *proxy)
 {
   if (proxy == NULL)
     return;
-  g_atomic_int_set (&proxy->cancelled, 1);
+  rp_proxy_cancel (proxy);
   rp_workers_stop (proxy->fetchers);
 }
 

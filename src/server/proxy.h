@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "registry/heal.h"
 #include "server/flight.h"
 #include "server/proxy_rules.h"
 
@@ -13,6 +14,11 @@ typedef struct RpProxy RpProxy;
 /* RP_ERROR_USAGE. `rules` may be NULL. */
 RpProxy *rp_proxy_new (RpServer *server, RpProxyRules *rules, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* What runs ends soon. NULL is fine, as below. */
+void rp_proxy_cancel (RpProxy *proxy);
+/* What the registry asks where bytes are damaged or gone: the registries that they were copied in from, if the rules
+ * say how to speak to them. */
+RpHealer rp_proxy_healer (RpProxy *proxy);
 /* Ends what runs, and asks nothing any more. Blocks until all flights have landed. NULL is fine. */
 void rp_proxy_stop (RpProxy *proxy);
 void rp_proxy_free (RpProxy *proxy);

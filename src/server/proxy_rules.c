@@ -144,57 +144,93 @@ check_upstream (const RpYamlNode *node, const RpProxyRule *rule, GError **error)
          || rp_yaml_error (rp_yaml_get (node, "upstream"), error, "%s", problem->message);
 }
 
+/* Which registry, and how it is spoken to. */
+static gboolean
+take_registry (const RpYamlNode *node, const char *base_dir, RpProxyRule *rule, GError **error)
+{
+  const char *upstream = "";
+
+  if (!rp_yaml_need_string (node, "upstream", &upstream, error)
+      || !take_path (node, "credentials_file", base_dir, &rule->credentials_file, error)
+      || !take_path (node, "ca_file", base_dir, &rule->ca_file, error))
+    return FALSE;
+  rule->upstream = g_strdup (upstream);
+  return check_upstream (node, rule, error);
+}
+
+static gboolean
+take_upstream (const RpYamlNode *node, const char *base_dir, RpProxyRule *rule, GError **error)
+{
+  static const char *const keys[] = { "upstream", "credentials_file", "ca_file", NULL };
+
+  rule->pattern = g_strdup ("");
+  rule->strip = g_strdup ("");
+  return rp_yaml_expect_map (node, keys, error) && take_registry (node, base_dir, rule, error);
+}
+
 static gboolean
 take_rule (const RpYamlNode *node, const char *base_dir, RpProxyRule *rule, GError **error)
 {
   static const char *const keys[]
       = { "pattern", "upstream", "strip", "tags", "credentials_file", "ca_file", "push", NULL };
-  const char *pattern = "", *upstream = "", *strip = "";
+  const char *pattern = "", *strip = "";
 
   if (!rp_yaml_expect_map (node, keys, error)
       || !rp_yaml_need_string (node, "pattern", &pattern, error)
-      || !rp_yaml_need_string (node, "upstream", &upstream, error)
       || !rp_yaml_opt_string (node, "strip", &strip, error)
-      || !rp_yaml_opt_bool (node, "push", &rule->push, error) || !take_tags (node, rule, error)
-      || !take_path (node, "credentials_file", base_dir, &rule->credentials_file, error)
-      || !take_path (node, "ca_file", base_dir, &rule->ca_file, error))
+      || !rp_yaml_opt_bool (node, "push", &rule->push, error) || !take_tags (node, rule, error))
     return FALSE;
   if (*pattern == '\0' || strlen (pattern) > RP_POLICY_PATTERN_MAX)
     return rp_yaml_error (rp_yaml_get (node, "pattern"), error,
                           "expected a pattern of 1 to %d bytes, such as mirror/**",
                           RP_POLICY_PATTERN_MAX);
   rule->pattern = g_strdup (pattern);
-  rule->upstream = g_strdup (upstream);
   rule->strip = g_strdup (strip);
-  return check_upstream (node, rule, error);
+  return take_registry (node, base_dir, rule, error);
 }
 
-RpProxyRules *
-rp_proxy_rules_parse (const RpYamlNode *node, const char *base_dir, GPtrArray *problems)
-{
-  RpProxyRules *rules = g_new0 (RpProxyRules, 1);
-  GError *error = NULL;
+typedef gboolean (*Take) (const RpYamlNode *node, const char *base_dir, RpProxyRule *rule,
+                          GError **error);
 
-  g_atomic_ref_count_init (&rules->refs);
-  rules->list = g_ptr_array_new_with_free_func (free_rule);
-  if (node != NULL && !rp_yaml_is_list (node))
-    (void) !rp_yaml_error (node, &error, "expected a list of rules, each with pattern and upstream");
-  for (gsize i = 0; error == NULL && node != NULL && i < rp_yaml_count (node); i++)
+static void
+take_list (RpProxyRules *rules, const RpYamlNode *node, const char *base_dir, Take take,
+           GPtrArray *problems)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (node == NULL)
+    return;
+  if (!rp_yaml_is_list (node))
+    {
+      (void) !rp_yaml_error (node, &error, "expected a list, each entry with an upstream");
+      g_ptr_array_add (problems, g_strdup (error->message));
+      return;
+    }
+  for (gsize i = 0; i < rp_yaml_count (node); i++)
     {
       RpProxyRule *rule = g_new0 (RpProxyRule, 1);
-      GError *problem = NULL;
+      g_autoptr (GError) problem = NULL;
 
-      if (take_rule (rp_yaml_at (node, i, NULL), base_dir, rule, &problem))
+      if (take (rp_yaml_at (node, i, NULL), base_dir, rule, &problem))
         {
           g_ptr_array_add (rules->list, rule);
           continue;
         }
       free_rule (rule);
       g_ptr_array_add (problems, g_strdup (problem->message));
-      g_error_free (problem);
     }
-  if (error != NULL)
-    g_ptr_array_add (problems, g_strdup (error->message));
-  g_clear_error (&error);
+}
+
+const char *const rp_proxy_keys[] = { "proxy", "upstreams", NULL };
+
+RpProxyRules *
+rp_proxy_rules_parse (const RpYamlNode *root, const char *base_dir, GPtrArray *problems)
+{
+  RpProxyRules *rules = g_new0 (RpProxyRules, 1);
+
+  g_atomic_ref_count_init (&rules->refs);
+  rules->list = g_ptr_array_new_with_free_func (free_rule);
+  take_list (rules, rp_yaml_get (root, rp_proxy_keys[0]), base_dir, take_rule, problems);
+  take_list (rules, rp_yaml_get (root, rp_proxy_keys[1]), base_dir, take_upstream, problems);
   return rules;
 }

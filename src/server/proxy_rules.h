@@ -8,6 +8,9 @@
  *       credentials_file: ghcr.json    # as Docker's config.json; without it: as anybody
  *       ca_file: ca.pem
  *       push: false                    # may others push into them?
+ *
+ * and `upstreams:`, the same without pattern, strip, tags and push: registries that are only asked for bytes
+ * that were copied in from there and are damaged here.
  */
 #pragma once
 
@@ -16,7 +19,7 @@
 #define RP_PROXY_TAGS_NEVER (-1) /* of tags_ms */
 
 typedef struct {
-  char *pattern;
+  char *pattern; /* "": fits no repository */
   char *upstream;
   char *strip; /* "" : nothing */
   char *credentials_file, *ca_file; /* or NULL */
@@ -26,8 +29,10 @@ typedef struct {
 
 typedef struct RpProxyRules RpProxyRules;
 
-/* `node`: the list, or NULL: no rules. Adds a text for each mistake to `problems`. Never NULL. */
-RpProxyRules *rp_proxy_rules_parse (const RpYamlNode *node, const char *base_dir,
+/* The keys of the file's root that rules are under. NULL-ended. */
+extern const char *const rp_proxy_keys[];
+/* Adds a text for each mistake to `problems`. Never NULL. */
+RpProxyRules *rp_proxy_rules_parse (const RpYamlNode *root, const char *base_dir,
                                     GPtrArray *problems);
 /* All take NULL for no rules. They never change, and may be shared by threads. */
 RpProxyRules *rp_proxy_rules_ref (RpProxyRules *rules);

@@ -182,6 +182,14 @@ open_tls (RpServer *server, const RpServerOptions *options, GError **error)
   return server->tls != NULL;
 }
 
+static void
+add_healer (RpServer *server)
+{
+  const RpHealer healer = rp_proxy_healer (server->proxy);
+
+  rp_registry_add_healer (server->services.registry, &healer);
+}
+
 static gboolean
 start_serving (RpServer *server, const RpServerOptions *options, GArray *listeners, GError **error)
 {
@@ -203,6 +211,7 @@ start_serving (RpServer *server, const RpServerOptions *options, GArray *listene
   server->proxy = rp_proxy_new (server, options->proxy, error);
   if (server->proxy == NULL)
     return FALSE;
+  add_healer (server);
   rp_ledger_set_listener (server->services.ledger, on_commit, server);
   if (!rp_http_start (server, listeners, threads, error))
     return FALSE;
@@ -322,6 +331,7 @@ rp_server_close (RpServer *server)
 {
   if (server == NULL)
     return;
+  rp_proxy_cancel (server->proxy);
   rp_sweeper_stop (server->sweeper);
   rp_collector_stop (server->services.collector);
   rp_scrubber_stop (server->services.scrubber);

@@ -18,7 +18,6 @@
 #define UPLOAD_EXPIRY_MIN_MS 1000
 #define UPLOAD_EXPIRY_MAX_MS (365 * 86400 * G_GINT64_CONSTANT (1000))
 
-#define PROXY_KEY "proxy" /* a list: of the file alone */
 #define COLLECT_MAX_MS (365 * 86400 * G_GINT64_CONSTANT (1000))
 #define CONNECTIONS_MAX 30000
 
@@ -323,7 +322,7 @@ known_keys (void)
 
   for (const RpSetting *setting = rp_settings; setting->key != NULL; setting++)
     g_strv_builder_add (keys, setting->key);
-  g_strv_builder_add (keys, PROXY_KEY);
+  g_strv_builder_addv (keys, (const char **) rp_proxy_keys);
   return g_strv_builder_end (keys);
 }
 
@@ -345,8 +344,7 @@ rp_settings_parse (const void *data, gsize size, const char *file_name, const ch
     if (!parse_value (rp_yaml_root (yaml), setting, base_dir, options, &error))
       take_problem (problems, g_steal_pointer (&error));
   rp_proxy_rules_unref (options->proxy);
-  options->proxy = rp_proxy_rules_parse (rp_yaml_get (rp_yaml_root (yaml), PROXY_KEY), base_dir,
-                                         problems);
+  options->proxy = rp_proxy_rules_parse (rp_yaml_root (yaml), base_dir, problems);
 }
 
 gboolean
@@ -420,5 +418,5 @@ rp_settings_reload (RpServerOptions *options, RpServerOptions *next, GPtrArray *
         swap (setting, options, next);
     }
   if (!rp_proxy_rules_equal (options->proxy, next->proxy))
-    g_ptr_array_add (fixed, (gpointer) PROXY_KEY);
+    g_ptr_array_add (fixed, (gpointer) rp_proxy_keys[0]);
 }
