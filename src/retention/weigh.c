@@ -4,49 +4,71 @@
 typedef struct {
   RpRetention *retention;
   const RpSweep *sweep;
-  GHashTable *going;   /* digest text → size + 1 */
-  GHashTable *staying; /* digest text */
+  GHashTable *going;   /* digest text, as the next */
+  GHashTable *staying;
   guint64 bytes;
 } Weigh;
 
-/* What of the closure cannot be read weighs nothing here: the run itself never asks this. */
-static void
-add_parts (Weigh *weigh, guint i)
+/* digest → whether its image goes. */
+static GHashTable *
+index_fates (const RpSweep *sweep)
 {
-  const RpImage *image = weigh->sweep->images->pdata[i];
-  gboolean goes = g_array_index (weigh->sweep->fates, RpFate, i).kind == RP_FATE_GOES;
-  g_autoptr (RpClosure) closure = NULL;
-  char text[RP_DIGEST_STRING_SIZE];
-  RpDigest digest;
+  GHashTable *goes = g_hash_table_new (g_str_hash, g_str_equal);
 
-  if (!rp_digest_parse (image->digest, &digest, NULL))
-    return;
-  closure = rp_registry_kept_closure (weigh->retention->registry, weigh->sweep->repository, &digest, NULL);
-  for (guint k = 0; closure != NULL && k < closure->items->len; k++)
+  for (guint i = 0; i < sweep->images->len; i++)
     {
-      const RpClosureItem *item = closure->items->pdata[k];
-      char *name = g_strdup (rp_digest_format (&item->digest, text));
-
-      if (goes && (!item->is_manifest || rp_digest_equal (&item->digest, &digest)))
-        g_hash_table_replace (weigh->going, name, GSIZE_TO_POINTER ((gsize) item->size_bytes + 1));
-      else if (!goes)
-        g_hash_table_add (weigh->staying, name);
-      else
-        g_free (name);
+      const RpImage *image = sweep->images->pdata[i];
+      gboolean is_going = g_array_index (sweep->fates, RpFate, i).kind == RP_FATE_GOES;
+      g_hash_table_insert (goes, image->digest, GINT_TO_POINTER (is_going));
     }
+  return goes;
 }
 
+/* What each image consists of, as the registry keeps it for its collections: no manifest is read.  What was pushed
+ * since the look is in no image, and stays. */
 static gboolean
-is_elsewhere (RpTxn *txn, const Weigh *weigh, const char *digest, gboolean *out, GError **error)
+load_parts (RpTxn *txn, Weigh *weigh, GError **error)
 {
   static const char sql[]
-      = "SELECT 1 FROM repo_blob WHERE digest = $1 AND repository <> $2"
-        " UNION ALL SELECT 1 FROM manifest WHERE digest = $1 AND repository <> $2 LIMIT 1";
-  g_autoptr (RpRows) rows = rp_txn_query (txn, error, sql, "ss", digest, weigh->sweep->repository);
+      = "WITH RECURSIVE part (root, digest) AS (SELECT digest, digest FROM manifest WHERE repository = $1"
+        " UNION SELECT part.root, edge.digest FROM part JOIN edge ON edge.manifest = part.digest)"
+        " SELECT root, digest FROM part";
+  g_autoptr (GHashTable) goes = index_fates (weigh->sweep);
+  g_autoptr (RpRows) rows = rp_txn_query (txn, error, sql, "s", weigh->sweep->repository);
 
   if (rows == NULL)
     return FALSE;
-  *out = rp_rows_count (rows) > 0;
+  for (gsize i = 0; i < rp_rows_count (rows); i++)
+    {
+      gboolean is_going
+          = GPOINTER_TO_INT (g_hash_table_lookup (goes, rp_rows_text (rows, i, 0))) != 0;
+      g_hash_table_add (is_going ? weigh->going : weigh->staying,
+                        g_strdup (rp_rows_text (rows, i, 1)));
+    }
+  return TRUE;
+}
+
+/* 0 if another repository has it, too. */
+static gboolean
+weigh_one (RpTxn *txn, const Weigh *weigh, const char *digest, guint64 *out_bytes, GError **error)
+{
+  static const char sql[]
+      = "SELECT repository, size FROM repo_blob WHERE digest = $1"
+        " UNION ALL SELECT repository, size FROM manifest WHERE digest = $1";
+  g_autoptr (RpRows) rows = rp_txn_query (txn, error, sql, "s", digest);
+
+  if (rows == NULL)
+    return FALSE;
+  *out_bytes = 0;
+  for (gsize i = 0; i < rp_rows_count (rows); i++)
+    {
+      if (!g_str_equal (rp_rows_text (rows, i, 0), weigh->sweep->repository))
+        {
+          *out_bytes = 0;
+          return TRUE;
+        }
+      *out_bytes = (guint64) rp_rows_int (rows, i, 1);
+    }
   return TRUE;
 }
 
@@ -55,19 +77,20 @@ sum_in_txn (RpTxn *txn, gpointer user_data, GError **error)
 {
   Weigh *weigh = user_data;
   GHashTableIter iterator;
-  gpointer key, value;
+  gpointer key;
 
+  if (!load_parts (txn, weigh, error))
+    return FALSE;
   g_hash_table_iter_init (&iterator, weigh->going);
-  while (g_hash_table_iter_next (&iterator, &key, &value))
+  while (g_hash_table_iter_next (&iterator, &key, NULL))
     {
-      gboolean elsewhere = FALSE;
+      guint64 size_bytes = 0;
 
       if (g_hash_table_contains (weigh->staying, key))
         continue;
-      if (!is_elsewhere (txn, weigh, key, &elsewhere, error))
+      if (!weigh_one (txn, weigh, key, &size_bytes, error))
         return FALSE;
-      if (!elsewhere)
-        weigh->bytes += GPOINTER_TO_SIZE (value) - 1;
+      weigh->bytes += size_bytes;
     }
   return TRUE;
 }
@@ -79,8 +102,6 @@ rp_sweep_weigh (RpRetention *retention, const RpSweep *sweep, guint64 *out_bytes
   g_autoptr (GHashTable) staying = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   Weigh weigh = { retention, sweep, going, staying, 0 };
 
-  for (guint i = 0; i < sweep->images->len; i++)
-    add_parts (&weigh, i);
   if (!rp_db_read (retention->db, sum_in_txn, &weigh, error))
     return FALSE;
   *out_bytes = weigh.bytes;
