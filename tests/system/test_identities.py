@@ -237,7 +237,10 @@ def test_slow(guarded, issuer):
     for thread in crowd:
         thread.join(60)
     statuses = sorted(status for status, _ in found)
-    assert len(statuses) == 14 and set(statuses) <= {200, 503} and 1 <= statuses.count(200) <= 7, statuses
+    # On a machine that is slower still the issuer is given up before the gate opens: 502, and it is asked again.
+    assert len(statuses) == 14 and set(statuses) <= {200, 502, 503}, statuses
+    assert 502 in statuses or 1 <= statuses.count(200) <= 7, statuses
+    repoint.wait_for(lambda: ask(guarded, issuer.token())[0] == 200, 30, "the issuer answers")
 
 
 @pytest.mark.parametrize("what", ["huge", "no-json", "no-keys", "status", "moved", "other-issuer", "outside"])
