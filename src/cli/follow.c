@@ -155,7 +155,8 @@ judge (Follow *follow, const json_t *status, gboolean *out_done, GError **error)
   *out_done = TRUE;
   if (g_strcmp0 (outcome, "healthy") == 0)
     return TRUE;
-  if (g_strcmp0 (outcome, "failed") == 0)
+  gboolean going_back = rp_json_bool (revision, "rollback_due"); /* whether it will is still open */
+  if (g_strcmp0 (outcome, "failed") == 0 && !going_back)
     return fail_unhealthy (follow, revision, error);
   if (!ours)
     return fail_superseded (follow, revision, current, error);

@@ -102,7 +102,8 @@ def revision(number, version="1.0", **more):
                                                         "digest": DIGEST}]},
             "cause": f"deploy {version}", "actor": "ana@desk", "at": "2026-01-02T03:04:05.678Z",
             "expected_revision": number - 1, "outcome": "healthy", "outcome_reason": None,
-            "outcome_at": None, "restores": None, "rolled_back_by": None, "good": True,
+            "outcome_at": None, "restores": None, "rolled_back_by": None,
+            "rollback_due": False, "good": True,
             "ran_for_ms": 120000, "seq": number, **more}
 
 
@@ -379,6 +380,20 @@ def test_rolled_back_is_told_from_failed(moving, kind, exit_status):
     assert "revision 7 (1.2) failed: probe says 500" in message
     assert "put revision 8 (1.1) in its place" in message
     assert ("by itself" in message) == (exit_status == 10)
+
+
+def test_failed_is_not_the_end_while_a_rollback_is_due(moving):
+    """The one transaction that finds the failure and the next one that goes back are a moment apart."""
+    failed = revision(7, "1.2", outcome="failed", outcome_reason="probe says 500")
+    after = revision(8, "1.1", kind="auto-rollback", actor="repoint")
+    moving.on("GET", f"{PRODUCTION}/status",
+              (200, status(11, {**failed, "rollback_due": True}, target("failed", 7))),
+              (200, status(12, after, target("preparing", 8))))
+    moving.on("GET", f"{PRODUCTION}/revisions/7", (200, {**failed, "rolled_back_by": 8}))
+    moving.on("GET", f"{PRODUCTION}/revisions/8", (200, after))
+    result = repoint.run_cli("deploy", "shop/production", "1.2", server=moving).exits(10)
+    assert "went back by itself and put revision 8 (1.1) in its place" in result.stderr
+    assert "rollout undo" not in result.stderr
 
 
 def test_somebody_else_moves_on_while_waiting(moving):
