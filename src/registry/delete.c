@@ -261,7 +261,10 @@ rp_registry_tag_delete (RpRegistry *registry, const char *repository, const char
 {
   Delete job = { .registry = registry, .repository = repository, .tag = tag, .actor = actor };
 
-  return rp_tag_check (tag, error) && run (&job, error);
+  gboolean ok = rp_tag_check (tag, error) && run (&job, error);
+
+  json_decref (job.holder);
+  return ok;
 }
 
 gboolean
