@@ -60,6 +60,8 @@ const GOptionEntry rp_serve_options[] = {
   { "collect-grace", VALUE,
     "Leave alone what was pushed or asked for within that time (default 24h)", "DURATION" },
   { "collect-keep", VALUE, "Unlink condemned bytes after so long (default 7d)", "DURATION" },
+  { "reserve", VALUE,
+    "Refuse pushes while less than that is free (500MB, 5%; default 64MB, at most a tenth; off)", "SIZE" },
   { "scrub-every", VALUE, "Read and hash each blob again so often (default 7d)", "DURATION" },
   { "scrub-rate", VALUE, "Read no more than that a second for it (default 64MB; off: no limit)", "SIZE" },
   { "verbose", 'v', SWITCH, "Log what is usually not worth it", NULL },

@@ -14,6 +14,7 @@
 #include "server/router.h"
 #include "server/seclusion.h"
 #include "server/server.h"
+#include "server/spare.h"
 #include "server/sweeper.h"
 #include "server/tls.h"
 #include "server/waiters.h"
@@ -43,6 +44,9 @@ struct RpServer {
 
   RpSweeper *sweeper;
   GThread *ticker;
+  RpSpare spare; /* the same; `low` is atomic */
+  char *data_dir;
+  gint64 reserve; /* under tick_lock: what is set */
   RpJanitor janitor; /* the ticker's own */
   GMutex tick_lock;
   GCond tick_cond;

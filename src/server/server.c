@@ -41,10 +41,11 @@ on_commit (gint64 seq, gpointer user_data)
 /* ---- the once-a-second thread ---- */
 
 static void
-tick (RpServer *server, gint64 upload_expiry_ms)
+tick (RpServer *server, gint64 upload_expiry_ms, gint64 reserve)
 {
   g_autoptr (GError) error = NULL;
 
+  rp_spare_tick (&server->spare, server->services.store, server->data_dir, reserve);
   if (!rp_engine_tick (server->services.engine, rp_clock_now_us (), &error))
     rp_log_error ("server", "time could not be kept: %s", error->message);
   rp_http_sweep (server->http);
@@ -64,9 +65,9 @@ ticker_thread (gpointer data)
   while (!server->tick_stop)
     {
       gint64 next_us = rp_clock_monotonic_us () + pause_us;
-      gint64 upload_expiry_ms = server->upload_expiry_ms;
+      gint64 upload_expiry_ms = server->upload_expiry_ms, reserve = server->reserve;
       g_mutex_unlock (&server->tick_lock);
-      tick (server, upload_expiry_ms);
+      tick (server, upload_expiry_ms, reserve);
       if (watchdog_us > 0)
         rp_notify ("WATCHDOG=1");
       g_mutex_lock (&server->tick_lock);
@@ -215,6 +216,8 @@ start_serving (RpServer *server, const RpServerOptions *options, GArray *listene
   rp_ledger_set_listener (server->services.ledger, on_commit, server);
   if (!rp_http_start (server, listeners, threads, error))
     return FALSE;
+  /* Before the first push. */
+  rp_spare_tick (&server->spare, server->services.store, options->data_dir, options->reserve);
   server->ticker = g_thread_new ("ticker", ticker_thread, server);
   rp_collector_start (server->services.collector);
   rp_scrubber_start (server->services.scrubber);
@@ -256,6 +259,7 @@ apply_reloadable (RpServer *server, const RpServerOptions *options)
 {
   g_mutex_lock (&server->tick_lock);
   server->upload_expiry_ms = options->upload_expiry_ms;
+  server->reserve = options->reserve;
   g_mutex_unlock (&server->tick_lock);
   if (server->read_check != NULL)
     rp_read_check_set (server->read_check, options->verify_reads);
@@ -274,6 +278,7 @@ rp_server_open (const RpServerOptions *options, GError **error)
 
   g_mutex_init (&server->tick_lock);
   g_cond_init (&server->tick_cond);
+  server->data_dir = g_strdup (options->data_dir);
   server->access_log = rp_access_log_new ();
   server->limits = rp_limits_new ();
   server->crowd = rp_crowd_new ();
@@ -366,6 +371,7 @@ rp_server_close (RpServer *server)
   g_cond_clear (&server->tick_cond);
   rp_seclusion_clear (&server->seclusion);
   g_free (server->url);
+  g_free (server->data_dir);
   g_free (server);
 }
 

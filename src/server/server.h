@@ -26,6 +26,7 @@ typedef struct {
   gint64 upload_expiry_ms;  /* uploads idle for longer are deleted */
   RpCollectorTimes collect; /* when bytes go that nothing needs */
   gint64 verify_reads;      /* how many of a million blobs that are sent whole are hashed meanwhile */
+  gint64 reserve;           /* pushes stop when so much is free: bytes, or -1 to -50: percent */
   RpScrubPace scrub;        /* when bytes are read again */
   gint64 retention_every_ms; /* lifecycle policies are applied so often */
   RpLimitRates rates;       /* requests, by class and by who comes */

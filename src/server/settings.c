@@ -7,6 +7,7 @@
 #include "base/log_line.h"
 #include "base/size.h"
 #include "server/janitor.h"
+#include "server/spare.h"
 #include "server/read_check.h"
 #include "server/seclusion.h"
 #include "server/sweeper.h"
@@ -56,6 +57,7 @@ const RpSetting rp_settings[] = {
   { "collect_every",   RP_SETTING_DURATION, AT (collect.every_ms), RESTART, 1000, COLLECT_MAX_MS },
   { "collect_grace",   RP_SETTING_DURATION, AT (collect.grace_ms), RESTART, 1000, COLLECT_MAX_MS },
   { "collect_keep",    RP_SETTING_DURATION, AT (collect.keep_ms),  RESTART, 1000, COLLECT_MAX_MS },
+  { "reserve",         RP_SETTING_FLOOR,    AT (reserve), RELOAD, 1000 * 1000, RP_SIZE_MAX },
   { "scrub_every",     RP_SETTING_DURATION, AT (scrub.every_ms), RELOAD, 1000, COLLECT_MAX_MS },
   { "scrub_rate",      RP_SETTING_SIZE,     AT (scrub.bytes_per_second), RELOAD, 1000, RP_SIZE_MAX },
   { "verbose",         RP_SETTING_TRUTH,    AT (verbose),          RELOAD },
@@ -88,6 +90,7 @@ is_text (const RpSetting *setting)
     case RP_SETTING_DURATION:
     case RP_SETTING_COUNT:
     case RP_SETTING_SIZE:
+    case RP_SETTING_FLOOR:
     case RP_SETTING_RATE:
     case RP_SETTING_SHARE:
       break;
@@ -113,6 +116,7 @@ rp_settings_init (RpServerOptions *options)
     .upload_expiry_ms = RP_UPLOAD_EXPIRY_MS_DEFAULT,
     .collect = { RP_COLLECT_EVERY_MS_DEFAULT, RP_COLLECT_GRACE_MS_DEFAULT,
                  RP_COLLECT_KEEP_MS_DEFAULT },
+    .reserve = RP_FLOOR_DEFAULT,
     .scrub = { RP_SCRUB_EVERY_MS_DEFAULT, RP_SCRUB_RATE_DEFAULT },
     .retention_every_ms = RP_RETENTION_EVERY_MS_DEFAULT,
   };
@@ -196,6 +200,21 @@ set_size (const RpSetting *setting, const char *text, gint64 *out, GError **erro
 }
 
 static gboolean
+set_floor (const RpSetting *setting, const char *text, gint64 *out, GError **error)
+{
+  const char *end = strchr (text, '%');
+  g_autofree char *number = end != NULL && end[1] == '\0' ? g_strndup (text, (gsize) (end - text)) : NULL;
+  guint64 percent;
+
+  if (number == NULL)
+    return set_size (setting, text, out, error);
+  if (!g_ascii_string_to_unsigned (number, 10, 1, 50, &percent, NULL))
+    return refuse (error, "1% to 50%", text);
+  *out = -(gint64) percent;
+  return TRUE;
+}
+
+static gboolean
 set_rate (const char *text, RpRate *out, GError **error)
 {
   return rp_rate_parse (text, out)
@@ -249,6 +268,8 @@ rp_setting_set (const RpSetting *setting, const char *text, RpServerOptions *opt
       return set_count (setting, text, at, error);
     case RP_SETTING_SIZE:
       return set_size (setting, text, at, error);
+    case RP_SETTING_FLOOR:
+      return set_floor (setting, text, at, error);
     case RP_SETTING_RATE:
       return set_rate (text, at, error);
     case RP_SETTING_SHARE:

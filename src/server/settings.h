@@ -15,6 +15,7 @@ typedef enum {
   RP_SETTING_DURATION, /* gint64, milliseconds */
   RP_SETTING_COUNT,    /* gint64; `off` is 0 */
   RP_SETTING_SIZE,     /* gint64, bytes; `off` is 0 */
+  RP_SETTING_FLOOR,    /* the same, or -1 to -50: percent of the disk */
   RP_SETTING_RATE,     /* RpRate */
   RP_SETTING_SHARE,    /* gint64, millionths: `1%`, `0.01%`; `off` is 0 */
 } RpSettingKind;

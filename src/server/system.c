@@ -31,6 +31,7 @@ static gboolean
 handle_ready (RpRequest *request, GError **error)
 {
   g_autoptr (json_t) list = NULL;
+  json_t *json;
 
   if (g_atomic_int_get (&rp_request_server (request)->stopping))
     {
@@ -40,7 +41,11 @@ handle_ready (RpRequest *request, GError **error)
   list = rp_ledger_list (rp_request_services (request)->ledger, 0, 1, NULL, error);
   if (list == NULL)
     return FALSE;
-  rp_respond_json (request, 200, json_pack ("{s:b}", "ready", 1));
+  json = json_pack ("{s:b}", "ready", 1);
+  /* Still ready: what is there is served, and pointers move. Taking it out would cost that too. */
+  if (g_atomic_int_get (&rp_request_server (request)->spare.low))
+    json_object_set_new (json, "pushes_refused", json_string ("the disk is nearly full"));
+  rp_respond_json (request, 200, json);
   return TRUE;
 }
 
@@ -91,6 +96,25 @@ print_gauge (GString *out, const char *name, const char *help, guint64 value)
 }
 
 static gboolean
+print_disk (RpServer *server, GString *out, GError **error)
+{
+  guint64 available, total;
+  gint64 reserve;
+
+  g_mutex_lock (&server->tick_lock);
+  reserve = server->reserve;
+  g_mutex_unlock (&server->tick_lock);
+  if (!rp_store_space (server->services.store, &available, &total, error))
+    return FALSE;
+  print_gauge (out, "repoint_disk_free_bytes", "What is free where the blobs lie.", available);
+  print_gauge (out, "repoint_disk_floor_bytes", "Below that much pushes are refused.",
+               rp_floor_of (reserve, total));
+  print_gauge (out, "repoint_pushes_refused", "1 while the disk is too full for pushes.",
+               (guint64) g_atomic_int_get (&server->spare.low));
+  return TRUE;
+}
+
+static gboolean
 handle_metrics (RpRequest *request, GError **error)
 {
   RpServer *server = rp_request_server (request);
@@ -116,6 +140,8 @@ handle_metrics (RpRequest *request, GError **error)
                count.size_bytes);
   print_gauge (out, "repoint_ledger_seq", "Sequence number of the last ledger event.",
                (guint64) rp_server_ledger_seq (server));
+  if (!print_disk (server, out, error))
+    return FALSE;
   g_string_append_printf (out,
                           "# HELP repoint_log_dropped_total Lines of logs that could not be written.\n"
                           "# TYPE repoint_log_dropped_total counter\n"

@@ -190,6 +190,12 @@ rp_store_quarantine (RpStore *store, const RpDigest *digest, GError **error)
   return store->ops->quarantine (store, digest, error);
 }
 
+void
+rp_store_set_floor (RpStore *store, gint64 bytes)
+{
+  __atomic_store_n (&store->floor_bytes, bytes, __ATOMIC_RELAXED);
+}
+
 gboolean
 rp_store_each (RpStore *store, RpStoreVisit visit, gpointer user_data, GError **error)
 {

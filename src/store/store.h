@@ -77,6 +77,10 @@ gboolean rp_store_discard (RpStore *store, const RpDigest *digest, GError **erro
 gboolean rp_store_space (RpStore *store, guint64 *out_free, guint64 *out_total, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* Uploads are neither begun nor gone on with while less than so many bytes are free (RP_ERROR_NO_SPACE), so that
+ * those who share the disk go on working. 0, as it is at first: whatever the disk takes. */
+void rp_store_set_floor (RpStore *store, gint64 bytes);
+
 /* Calls `visit` for each blob, in no order; FALSE with error set ends the walk. */
 typedef gboolean (*RpStoreVisit) (const RpDigest *digest, const RpBlobInfo *info,
                                   gpointer user_data, GError **error);

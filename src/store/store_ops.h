@@ -76,6 +76,7 @@ struct RpStore {
   GHashTable *open_uploads; /* names, a set */
   GHashTable *kept_hashes;  /* name → hash state of an upload closed in this process; upload.c */
   RpHashing *hashing;
+  gint64 floor_bytes; /* atomic */
 };
 
 /* What store.c asks of upload.c: the tables' life, and the claim on a name. */

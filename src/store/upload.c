@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/size.h"
 #include "base/file.h"
 
 /* An upload that comes in many requests is closed between them.  Its hash state is kept for the
@@ -174,9 +175,33 @@ take_up (RpStore *store, const char *scope, const char *id, gboolean create, GEr
   return NULL;
 }
 
+/* Asked at each piece: one large push may otherwise take all that is left. */
+static gboolean
+check_floor (RpStore *store, GError **error)
+{
+  gint64 floor_bytes = __atomic_load_n (&store->floor_bytes, __ATOMIC_RELAXED);
+  guint64 available, total;
+
+  if (floor_bytes == 0)
+    return TRUE;
+  if (!rp_store_space (store, &available, &total, error))
+    return FALSE;
+  if (available >= (guint64) floor_bytes)
+    return TRUE;
+  g_autofree char *has = rp_size_format ((gint64) available);
+  g_autofree char *floor = rp_size_format (floor_bytes);
+  g_set_error (error, RP_ERROR, RP_ERROR_NO_SPACE,
+               "no space is left for pushes: %s are free, and the last %s are kept for what runs; "
+               "`repoint retention collect --until-free SIZE` makes room, or give the server more disk",
+               has, floor);
+  return FALSE;
+}
+
 RpUpload *
 rp_upload_new (RpStore *store, const char *scope, GError **error)
 {
+  if (!check_floor (store, error))
+    return NULL;
   g_autofree char *id = g_uuid_string_random ();
   return take_up (store, scope, id, TRUE, error);
 }
@@ -234,7 +259,8 @@ rp_upload_append (RpUpload *upload, const void *data, gsize size, GError **error
 {
   if (upload->ended)
     return unknown (upload->id, error);
-  if (size > 0 && !write_and_hash (upload, data, size, error))
+  if (size > 0
+      && (!check_floor (upload->store, error) || !write_and_hash (upload, data, size, error)))
     return FALSE;
   upload->size += size;
   return TRUE;

@@ -117,6 +117,38 @@ def test_R20_full_disk_refuses_pushes_and_loses_nothing(small_disk, start_server
     cli("ledger", "verify", server=server).ok()
 
 
+def test_R20_below_the_floor_pushes_stop_and_moves_go_on(small_disk, start_server, cli, wait_for, tmp_path):
+    """24 MiB, 40 % of them for what runs: pushes stop while the ledger can be written, to the last step."""
+    server = start_server(data=small_disk / "data", args=["--reserve", "40%"])
+    (tmp_path / "app.yaml").write_text("app: shop\ncomponents: {web: {repository: shop/web}}\nenvironments:\n"
+                                       "- {name: production, targets: [{name: a, component: web}]}\n")
+    cli("apply", "-f", "app.yaml", server=server).ok()
+    for version in "1.0", "1.1":
+        oci.push(server, "shop/web", version, oci.make_image([{"version": version}]))
+        cli("release", "create", "shop", "--version", version, "--component", f"web={version}", server=server).ok()
+    assert json.loads(server.request("GET", "/readyz")[2]) == {"ready": True}
+    reserve = small_disk / "data" / "reserve"
+    whole = reserve.stat()
+    assert whole.st_size > 4_000_000 and whole.st_blocks * 512 >= whole.st_size, "a hole reserves nothing"
+    with Registry(server.address) as client:
+        begun = client.request("POST", "/v2/shop/web/blobs/uploads/", b"")[1]["location"]
+        filler = fill(small_disk)
+        wait_for(lambda: "pushes_refused" in json.loads(server.request("GET", "/readyz")[2]), what="the floor to be seen")
+        for answer in (client.request("POST", "/v2/shop/web/blobs/uploads/", b""), client.request("PATCH", begun, b"x" * 100)):
+            assert answer[0] == 413, answer
+            error = json.loads(answer[2])["errors"][0]
+            assert error["code"] == "DENIED" and "collect --until-free" in error["message"]
+        assert b"\nrepoint_pushes_refused 1\n" in server.request("GET", "/metrics")[2]
+        wait_for(lambda: reserve.stat().st_size < whole.st_size, what="a step of the reserve to be given up")
+        for number in range(20):  # each is a revision: an event, and pages of tables
+            cli("deploy", "shop/production", f"1.{number % 2}", "--no-wait", server=server).ok()
+        filler.unlink()
+        wait_for(lambda: reserve.stat().st_size == whole.st_size, what="the reserve to be made again")
+        assert json.loads(server.request("GET", "/readyz")[2]) == {"ready": True}
+        client.push_blob("shop/web", os.urandom(100_000))
+    cli("ledger", "verify", server=server).ok()
+
+
 def test_R20_upload_goes_on_once_there_is_space(small_disk, start_server):
     server = start_server(data=small_disk / "data")
     blob = os.urandom(6 << 20)
