@@ -620,7 +620,7 @@ def test_pages_are_joined(script):
         "limit=200", "limit=200&before=51"]
 
 
-READY = {"app": "shop", "environment": "production", "window": 3, "ready": False,
+READY = {"app": "shop", "environment": "production", "window": 3, "ready": False, "takes": {"median_ms": 1500, "moves": 2},
          "reasons": ["revision 1 (1.0), bytes: layer sha256:abc is missing"], "revisions": [
     {"number": 2, "release": revision(2, "1.1")["release"], "current": True, "undo_target": False,
      "ready": True, "bytes": {"blobs": 3, "size_bytes": 100, "verified_at": "2026-01-02T03:04:05.678Z",

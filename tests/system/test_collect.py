@@ -200,8 +200,9 @@ def test_a_schedule_collects_by_itself(start_server, wait_for):
     oci.push(server, "shop/web", "1", gone)
     delete(server, "shop/web", gone.digest)
     wait_for(lambda: kinds(server, "blob.unlinked"), what="the schedule to collect")
-    metrics = server.request("GET", "/metrics")[2]
-    assert b"repoint_collector_runs_total" in metrics and b"repoint_blobs_condemned " in metrics
+    metrics = lambda: server.request("GET", "/metrics")[2]  # noqa: E731
+    wait_for(lambda: b"repoint_collector_runs_total" in metrics(), what="the run to end")
+    assert b"repoint_blobs_condemned " in metrics()
 
 
 @pytest.mark.parametrize("size", ["", "x", "0", "1XB", "-1", "99999999999999999999TB"])
