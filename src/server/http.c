@@ -45,6 +45,7 @@
 struct RpHttp {
   RpServer *server;
   GPtrArray *daemons; /* struct MHD_Daemon, one a socket */
+  GPtrArray *lent;    /* those among them whose socket somebody else keeps */
   gint in_flight; /* atomic */
   GMutex lock;
   GHashTable *receiving; /* under lock: requests whose streamed body is coming in */
@@ -720,6 +721,7 @@ free_http (RpHttp *http)
 {
   g_hash_table_unref (http->receiving);
   g_ptr_array_unref (http->daemons);
+  g_ptr_array_unref (http->lent);
   g_mutex_clear (&http->lock);
   g_free (http);
 }
@@ -735,6 +737,14 @@ check_tls (GError **error)
   return FALSE;
 }
 
+static enum MHD_Result
+may_come (void *cls, const struct sockaddr *address, socklen_t size)
+{
+  const RpServer *server = cls;
+
+  return g_atomic_int_get (&server->stopping) ? MHD_NO : MHD_YES;
+}
+
 static struct MHD_Daemon *
 start_daemon (RpHttp *http, int fd, guint threads)
 {
@@ -744,7 +754,7 @@ start_daemon (RpHttp *http, int fd, guint threads)
   return MHD_start_daemon (
       MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG
           | (with_tls ? MHD_USE_TLS : 0U),
-      0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
+      0, may_come, server, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
       MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
       MHD_OPTION_NOTIFY_CONNECTION, rp_pace_connection, server, MHD_OPTION_LISTEN_SOCKET, fd,
       MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
@@ -768,6 +778,7 @@ rp_http_start (RpServer *server, GArray *listeners, guint threads, GError **erro
   g_mutex_init (&http->lock);
   http->receiving = g_hash_table_new (NULL, NULL);
   http->daemons = g_ptr_array_new ();
+  http->lent = g_ptr_array_new ();
   for (guint i = 0; i < listeners->len; i++)
     {
       RpListener *listener = &g_array_index (listeners, RpListener, i);
@@ -780,16 +791,21 @@ rp_http_start (RpServer *server, GArray *listeners, guint threads, GError **erro
         }
       listener->fd = -1;
       g_ptr_array_add (http->daemons, daemon);
+      if (listener->lent)
+        g_ptr_array_add (http->lent, daemon);
     }
   return TRUE;
 }
 
+/* A socket of our own is closed at the end, and until then may_come() sends everybody away; libmicrohttpd 0.9
+ * abort when a loop that is awake lets go of its socket in the same moment as MHD_quiesce_daemon() takes it. Who
+ * waits at a socket that is only lent shall be there for the process that comes after. */
 void
 rp_http_quiesce (RpHttp *http)
 {
-  for (guint i = 0; i < http->daemons->len; i++)
+  for (guint i = 0; i < http->lent->len; i++)
     {
-      int fd = MHD_quiesce_daemon (http->daemons->pdata[i]);
+      int fd = MHD_quiesce_daemon (http->lent->pdata[i]);
       if (fd >= 0)
         close (fd);
     }

@@ -9,7 +9,7 @@ typedef struct RpHttp RpHttp;
  * sets server->http, also where it fails in the middle: rp_http_stop() ends what was begun. */
 gboolean rp_http_start (RpServer *server, GArray *listeners, guint threads, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
-/* Accepts no more connections. */
+/* With server->stopping set: lets nobody in any more. */
 void rp_http_quiesce (RpHttp *http);
 /* Drops uploads whose client has gone. libmicrohttpd does not notice one that left while its
  * connection was suspended, and nobody else could go on with the upload until the idle timeout.

@@ -210,6 +210,7 @@ rp_listener_adopt (int fd, RpListener *out, GError **error)
   if (fcntl (fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl (fd, F_SETFD, FD_CLOEXEC) != 0)
     return rp_error_set_errno (error, errno, "descriptor %d", fd);
   out->fd = fd;
+  out->lent = TRUE;
   out->port = address.ss_family == AF_UNIX ? 0 : bound_port (fd);
   out->host = name_of (&address, size);
   out->beyond = address.ss_family != AF_UNIX && !is_loopback ((const struct sockaddr *) &address);

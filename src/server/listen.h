@@ -8,6 +8,7 @@ typedef struct {
   guint16 port; /* 0: a unix socket */
   int fd;       /* bound, non-blocking; -1 once it was handed on */
   gboolean beyond; /* others than this machine's own reach it */
+  gboolean lent;   /* somebody else keeps it, and gives it to who comes after */
 } RpListener;
 
 /* Takes the address, and nobody can come yet. `text`: `host:port`, `[v6]:port`, `:port` (every address).
