@@ -335,7 +335,7 @@ def test_abandoned_uploads_are_deleted(start_server, wait_for):
         registry.expect("chunk", (202,), "PATCH", location, b"half of it")
         assert len(list(uploads.iterdir())) == 1
         wait_for(lambda: not list(uploads.iterdir()), what="the upload being deleted")
-        assert registry.request("PATCH", location, b"the rest")[0] == 404
+        wait_for(lambda: registry.request("PATCH", location, b"the rest")[0] == 404, what="it being unknown")
         registry.push_blob("a", b"whole")
     wait_for(lambda: "janitor: deleted 1 upload to which nothing was added for 1 s" in server.log_text(),
              what="the log")
