@@ -8,6 +8,7 @@
 #define URL_MAX 1024               /* bytes */
 #define ANSWER_MAX (256 * 1024)    /* bytes */
 #define ANSWER_MS 5000             /* for each of two questions */
+#define RETRY_US (200 * 1000)      /* after a connection that was refused or broke; once */
 #define FRESH_US (3600 * (gint64) G_USEC_PER_SEC)
 #define USABLE_US (24 * FRESH_US)
 #define UNKNOWN_US (30 * (gint64) G_USEC_PER_SEC)   /* between two questions because of an unknown key */
@@ -91,13 +92,32 @@ rp_issuers_check_url (const char *what, const char *url, GError **error)
 
 /* ---- asking ---- */
 
+/* Asked again if the first connection came to nothing: a pipeline should not fail because an issuer's front was
+   restarted at this moment, and after a failure nobody asks for AGAIN_US. */
+static RpHttpResponse *
+send_patiently (RpIssuers *issuers, const RpHttpRequest *request, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  RpHttpResponse *response = rp_http_send (issuers->http, request, &failure);
+
+  if (response != NULL)
+    return response;
+  if (!g_error_matches (failure, RP_ERROR, RP_ERROR_UNREACHABLE))
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return NULL;
+    }
+  g_usleep (RETRY_US);
+  return rp_http_send (issuers->http, request, error);
+}
+
 static RpHttpResponse *
 ask (RpIssuers *issuers, const char *url, GError **error)
 {
   static const char *const headers[] = { "Accept: application/json", NULL };
   RpHttpRequest request = { .method = "GET", .url = url, .headers = headers, .limit_bytes = ANSWER_MAX,
                             .timeout_ms = ANSWER_MS, .stay = TRUE };
-  g_autoptr (RpHttpResponse) response = rp_http_send (issuers->http, &request, error);
+  g_autoptr (RpHttpResponse) response = send_patiently (issuers, &request, error);
 
   if (response == NULL || response->status == 200)
     return g_steal_pointer (&response);

@@ -326,6 +326,7 @@ rp_http_send (RpHttpClient *client, const RpHttpRequest *request, GError **error
   CURLcode code = curl_easy_perform (exchange.handle);
   RpHttpFailure failure = { .code = code, .detail = detail };
   curl_easy_getinfo (exchange.handle, CURLINFO_SSL_VERIFYRESULT, &failure.verify_result);
+  curl_easy_getinfo (exchange.handle, CURLINFO_OS_ERRNO, &failure.os_errno);
   response->status = status_of (&exchange);
   give_handle (client, exchange.handle);
   curl_slist_free_all (headers);

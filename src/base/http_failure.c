@@ -80,8 +80,13 @@ rp_http_explain (const RpHttpFailure *failure, const char *what, const char *ca_
 {
   const char *detail
       = *failure->detail != '\0' ? failure->detail : curl_easy_strerror (failure->code);
-  const char *advice = "";
+  const char *advice = "", *colon = "", *cause = "";
 
+  if (failure->code == CURLE_COULDNT_CONNECT && failure->os_errno != 0)
+    {
+      colon = ": ";
+      cause = g_strerror ((int) failure->os_errno);
+    }
   if (failure->code == CURLE_ABORTED_BY_CALLBACK)
     detail = "cancelled";
   else if (is_untrusted (failure))
@@ -95,5 +100,6 @@ rp_http_explain (const RpHttpFailure *failure, const char *what, const char *ca_
                  "%s: %s holds no certificate in PEM, or cannot be read", what,
                  ca_file != NULL ? ca_file : "the list of the system's authorities");
   else
-    g_set_error (error, RP_ERROR, (int) code_of (failure), "%s: %s%s", what, detail, advice);
+    g_set_error (error, RP_ERROR, (int) code_of (failure), "%s: %s%s%s%s", what, detail, colon, cause,
+                 advice);
 }
