@@ -1,14 +1,11 @@
 #include "agent/config.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/log.h"
 
 #define CONFIG_LIMIT_BYTES (1024 * 1024)
-#define TOKEN_LIMIT_BYTES 4096
 #define NAME_LIMIT 128 /* bytes; of an app, an environment, a target or an agent */
 
 static const char *const agent_keys[] 
@@ -42,8 +39,7 @@ rp_agent_config_free (RpAgentConfig *config)
   g_free (config->base_dir);
   g_free (config->ca_file);
   g_free (config->token_file);
-  g_free (config->token);
-  g_free (config->authorization);
+  rp_bearer_free (config->bearer);
   g_ptr_array_unref (config->targets);
   rp_yaml_free (config->yaml);
   g_free (config);
@@ -306,47 +302,15 @@ rp_agent_config_load (const char *path, GError **error)
   return rp_agent_config_parse (data, size, path, base_dir, error);
 }
 
-static void
-warn_if_open (const char *path)
-{
-  struct stat info;
-
-  if (stat (path, &info) == 0 && (info.st_mode & 077) != 0)
-    rp_log_warning ("agent", "%s holds a token and others on this host can read it: chmod 600 it",
-                    path);
-}
-
 gboolean
 rp_agent_config_read_token (RpAgentConfig *config, GError **error)
 {
-  g_autoptr (GBytes) bytes = NULL;
-  g_autofree char *token = NULL;
-  gconstpointer data;
-  gsize size;
-
   if (config->token_file == NULL)
     return TRUE;
-  bytes = rp_file_read (config->token_file, TOKEN_LIMIT_BYTES, error);
-  if (bytes == NULL)
-    {
-      g_prefix_error (error, "cannot read the agent's token_file: ");
-      return FALSE;
-    }
-  warn_if_open (config->token_file);
-  data = g_bytes_get_data (bytes, &size);
-  token = g_strstrip (g_strndup (size > 0 ? data : "", size));
-  for (const char *at = token; *at != '\0'; at++)
-    if (!g_ascii_isgraph (*at))
-      *token = '\0';
-  if (*token == '\0')
-    {
-      g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
-                   "%s: expected one token, as `repoint token create` prints it", config->token_file);
-      return FALSE;
-    }
-  config->authorization = g_strconcat ("Authorization: Bearer ", token, NULL);
-  config->token = g_steal_pointer (&token);
-  return TRUE;
+  config->bearer = rp_bearer_open (config->token_file, error);
+  if (config->bearer == NULL)
+    g_prefix_error (error, "cannot read the agent's token_file: ");
+  return config->bearer != NULL;
 }
 
 static char *

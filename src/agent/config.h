@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/yaml.h"
+#include "oci/bearer.h"
 
 typedef struct {
   char *name;        /* `shop/production/web-1` */
@@ -24,8 +25,7 @@ typedef struct {
   char *base_dir; /* what relative paths are taken from */
   char *ca_file;       /* absolute path, or NULL: the authorities of the system alone */
   char *token_file;    /* absolute path, or NULL: nobody is asked who they are */
-  char *token;         /* after rp_agent_config_read_token() */
-  char *authorization; /* the same as a header, or NULL */
+  RpBearer *bearer;    /* of token_file, after rp_agent_config_read_token(); or NULL */
   GPtrArray *targets; /* RpTargetConfig, at least one, names unique */
   RpYaml *yaml;
 } RpAgentConfig;

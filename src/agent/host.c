@@ -38,7 +38,7 @@ open_store (RpHost *host, gboolean online, GError **error)
   if (host->client == NULL)
     return FALSE;
   rp_oci_client_trust (host->client, host->config->ca_file);
-  rp_oci_client_set_token (host->client, host->config->token);
+  rp_oci_client_set_bearer (host->client, host->config->bearer);
   return TRUE;
 }
 

@@ -56,7 +56,8 @@ ask (RpPoller *poller, gint64 after, GError **error)
   g_autofree char *url = pointer_url (poller, after);
   g_autoptr (RpHttpResponse) response = NULL;
   g_autoptr (json_t) document = NULL;
-  const char *const headers[] = { poller->config->authorization, NULL };
+  g_autofree char *authorization = rp_bearer_header (poller->config->bearer);
+  const char *const headers[] = { authorization, NULL };
   RpHttpRequest request = { .method = "GET",
                             .url = url,
                             .headers = headers,

@@ -37,8 +37,8 @@ send_report (RpReporter *reporter, const RpTargetConfig *target, gint64 n, json_
   g_autofree char *url = g_strdup_printf (
       "%s/api/v1/apps/%s/environments/%s/targets/%s/reports", reporter->config->server,
       target->app, target->environment, target->target);
-  const char *const headers[]
-      = { "Content-Type: application/json", reporter->config->authorization, NULL };
+  g_autofree char *authorization = rp_bearer_header (reporter->config->bearer);
+  const char *const headers[] = { "Content-Type: application/json", authorization, NULL };
   g_autoptr (RpHttpResponse) response = NULL;
   g_autofree char *text = NULL;
   RpHttpRequest request = { .method = "POST",

@@ -72,7 +72,7 @@ open_driver (RpTargetLoop *loop, GError **error)
                                      .store = options->store,
                                      .client = options->client,
                                      .registry = options->config->registry,
-                                     .token = options->config->token,
+                                     .bearer = options->config->bearer,
                                      .cancelled = &loop->cancelled };
   if (!rp_dir_make (options->target->state_dir, 0700, error))
     return FALSE;

@@ -45,8 +45,6 @@ container_open (const RpDriverContext *context, const RpYamlNode *options, GErro
       return NULL;
     }
   container->engine = rp_docker_new (container->options.socket, context->cancelled);
-  if (context->token != NULL)
-    rp_docker_set_token (container->engine, context->registry, context->token);
   return container;
 }
 
@@ -236,6 +234,9 @@ bring_image (Container *container, const RpArtifact *artifact, RpProgress progre
                    "%s is not on this host and there is no registry to pull it from", reference);
       return NULL;
     }
+  g_autofree char *token = rp_bearer_secret (container->context->bearer);
+  if (token != NULL)
+    rp_docker_set_token (container->engine, container->context->registry, token);
   if (!rp_docker_image_pull (container->engine, reference, container->options.pull_timeout_ms,
                              progress, user_data, error))
     return NULL;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/yaml.h"
+#include "oci/bearer.h"
 #include "oci/client.h"
 
 typedef struct RpTarget RpTarget;
@@ -37,7 +38,7 @@ typedef struct {
   RpStore *store;        /* the host's local blobs */
   RpOciClient *client;   /* NULL: offline */
   const char *registry;  /* `127.0.0.1:5000`: what an engine pulls from */
-  const char *token;     /* for that registry, or NULL: it asks nobody */
+  RpBearer *bearer;      /* for that registry, or NULL: it asks nobody */
   const gint *cancelled; /* set to 1 when the agent stops */
 } RpDriverContext;
 

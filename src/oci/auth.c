@@ -20,6 +20,7 @@ typedef struct {
 struct RpAuth {
   RpHttpClient *http;
   char *token_header; /* or NULL */
+  RpBearer *bearer;   /* or NULL */
   char *registry;     /* whose credentials may be looked for, or NULL */
   gboolean one_file;  /* ... in `file` and nowhere else */
   char *file;         /* or NULL */
@@ -67,6 +68,12 @@ rp_auth_set_token (RpAuth *auth, const char *token)
 }
 
 void
+rp_auth_set_bearer (RpAuth *auth, RpBearer *bearer)
+{
+  auth->bearer = bearer;
+}
+
+void
 rp_auth_set_login (RpAuth *auth, const char *registry)
 {
   g_free (auth->registry);
@@ -97,6 +104,8 @@ known_header (RpAuth *auth, const char *scope)
 {
   if (auth->token_header != NULL)
     return g_strdup (auth->token_header);
+  if (auth->bearer != NULL)
+    return rp_bearer_header (auth->bearer);
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&auth->lock);
   const Ticket *ticket = g_hash_table_lookup (auth->tickets, scope);
   return ticket != NULL && rp_clock_monotonic_us () < ticket->until_us ? g_strdup (ticket->header)

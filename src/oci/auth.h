@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/http.h"
+#include "oci/bearer.h"
 
 typedef struct RpAuth RpAuth;
 /* Borrows `http`. */
@@ -15,6 +16,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpAuth, rp_auth_free)
 
 /* A token that is sent from the first request on, whatever the registry asks; NULL: none. */
 void rp_auth_set_token (RpAuth *auth, const char *token);
+/* The same of a token that may become another one. Borrowed; NULL: none. */
+void rp_auth_set_bearer (RpAuth *auth, RpBearer *bearer);
 /* Answer challenges with what this user has for `registry` (credential.h), or as anybody. */
 void rp_auth_set_login (RpAuth *auth, const char *registry);
 

@@ -86,6 +86,12 @@ rp_oci_client_set_token (RpOciClient *client, const char *token)
 }
 
 void
+rp_oci_client_set_bearer (RpOciClient *client, RpBearer *bearer)
+{
+  rp_auth_set_bearer (client->auth, bearer);
+}
+
+void
 rp_oci_client_set_login (RpOciClient *client, const char *registry)
 {
   rp_auth_set_login (client->auth, registry);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/http.h"
+#include "oci/bearer.h"
 #include "oci/closure.h"
 #include "store/store.h"
 
@@ -19,6 +20,8 @@ void rp_oci_client_trust (RpOciClient *client, const char *ca_file);
 /* A token that the registry takes as it is (`Authorization: Bearer`); NULL: none. Call before the client is
  * shared. */
 void rp_oci_client_set_token (RpOciClient *client, const char *token);
+/* As rp_auth_set_bearer(). Call before the client is shared. */
+void rp_oci_client_set_bearer (RpOciClient *client, RpBearer *bearer);
 /* Where the registry asks who comes: log in with what this user has for `registry` (credential.h).
  * Call before the client is shared. */
 void rp_oci_client_set_login (RpOciClient *client, const char *registry);

@@ -493,6 +493,30 @@ def test_agent_without_its_token_says_so_and_still_goes_back(declared, start_age
     assert (root / "current" / "version").read_text() == "1.0"
 
 
+def test_a_rotated_token_needs_no_restart(declared, start_agent, tmp_path):
+    guarded, root = declared, tmp_path / "srv"
+    old = guarded.robot("host-1", "agent:shop/production/web-1")
+    config = agent_config(guarded, old, "dir", {"root": str(root)})
+    agent = start_agent(config)
+    ship(guarded, "1.0", oci.make_image([{"version": "1.0"}])).ok()
+    pid = agent.pid
+    guarded.server.api("DELETE", f"/tokens/{old.split('_')[1]}", headers=bearer(guarded.token))
+    assert guarded.status("GET", "/v2/", bearer(old)) == 401
+    # The poll that waits ends with news, and the next one is refused.
+    image = oci.make_image([{"version": "1.1"}])
+    guarded.push("shop/web", "1.1", image, guarded.token)
+    guarded.cli("release", "create", "shop", "--version", "1.1", "--component", "web=1.1", token=guarded.token).ok()
+    guarded.cli("deploy", "shop/production", "1.1", "--no-wait", token=guarded.token).ok()
+    repoint.wait_for(lambda: "asking for the pointer" in agent.log_text(), 60, "the agent being refused")
+    secret = Path(config["token_file"])
+    fresh = secret.with_suffix(".new")
+    fresh.write_text(guarded.issue("host-1") + "\n")
+    fresh.chmod(0o600)
+    fresh.rename(secret)
+    repoint.wait_for(lambda: (root / "current" / "version").read_text() == "1.1", 60, "the new token being used")
+    assert agent.pid == pid and "there is a new token" in agent.log_text()
+
+
 def test_container_agent_pulls_with_its_token(declared, engine, start_agent, tmp_path):
     guarded = declared
     token = guarded.robot("host-1", "agent:shop/production/web-1")

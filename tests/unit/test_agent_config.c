@@ -173,8 +173,46 @@ test_token_file (void **state)
       assert_int_equal (rp_agent_config_read_token (config, &error), token_files[i].token != NULL);
       assert_int_equal (error == NULL, token_files[i].token != NULL);
       if (token_files[i].token != NULL)
-        assert_string_equal (config->token, token_files[i].token);
+        {
+          g_autofree char *secret = rp_bearer_secret (config->bearer);
+          assert_string_equal (secret, token_files[i].token);
+        }
     }
+  g_unlink (path);
+  g_rmdir (dir);
+}
+
+/* What is written into the file counts from the next look on; what is no token does not. */
+static void
+test_token_is_read_again (void **state)
+{
+  static const struct
+  {
+    const char *text, *secret;
+  } steps[] = { { "first\n", "first" },  { "second\n", "second" }, { "second\n", "second" },
+                { NULL, "second" },       { "third", "third" },      { "two words", "third" },
+                { "fourth\n", "fourth" }, { "", "fourth" } };
+  g_autofree char *dir = g_dir_make_tmp ("repoint-token-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (dir, "token", NULL);
+  g_autoptr (RpBearer) bearer = NULL;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (steps); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree char *header = NULL;
+      g_autofree char *expected = g_strconcat ("Authorization: Bearer ", steps[i].secret, NULL);
+
+      if (steps[i].text == NULL)
+        assert_int_equal (g_unlink (path), 0);
+      else
+        assert_true (g_file_set_contents (path, steps[i].text, -1, NULL));
+      if (bearer == NULL)
+        bearer = rp_bearer_open (path, &error);
+      assert_null (error);
+      header = rp_bearer_header (bearer);
+      assert_string_equal (header, expected);
+    }
+  assert_null (rp_bearer_header (NULL));
   g_unlink (path);
   g_rmdir (dir);
 }
@@ -186,6 +224,7 @@ main (void)
     cmocka_unit_test (test_reads_all),
     cmocka_unit_test (test_ca_file),
     cmocka_unit_test (test_token_file),
+    cmocka_unit_test (test_token_is_read_again),
     cmocka_unit_test (test_names_the_place),
     cmocka_unit_test (test_finds_targets),
   };
