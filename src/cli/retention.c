@@ -249,12 +249,55 @@ run_run (RpCli *cli, char **args, GError **error)
   return FALSE;
 }
 
+static json_t *
+ask_why (RpCli *cli, const char *reference, GError **error)
+{
+  g_autofree char *path = rp_api_path ("retention", "why", reference, NULL);
+
+  return rp_api_get (cli->api, path, 0, error);
+}
+
+/* {"app", "release", "components": [{"component", and what is said of its digest}…]}. */
+static json_t *
+ask_release (RpCli *cli, const char *app, const char *name, GError **error)
+{
+  g_autofree char *path = rp_api_path ("apps", app, "releases", name, NULL);
+  g_autoptr (json_t) release = rp_api_get (cli->api, path, 0, error), answer = json_object ();
+  json_t *components = json_array (), *component;
+  gsize i;
+
+  json_object_set_new (answer, "components", components);
+  if (release == NULL)
+    return NULL;
+  json_object_set_new (answer, "app", json_string (app));
+  json_object_set (answer, "release", json_object_get (release, "version"));
+  json_array_foreach (json_object_get (release, "components"), i, component)
+  {
+    json_t *why = ask_why (cli, rp_json_str (component, "digest"), error);
+    if (why == NULL)
+      return NULL;
+    json_object_set (why, "component", json_object_get (component, "name"));
+    json_array_append_new (components, why);
+  }
+  return g_steal_pointer (&answer);
+}
+
 static gboolean
 why_run (RpCli *cli, char **args, GError **error)
 {
-  g_autofree char *path = rp_api_path ("retention", "why", args[0], NULL);
+  g_autoptr (json_t) answer = NULL;
 
-  return tell (cli, path, NULL, rp_view_why, error);
+  if (rp_cli_api (cli, error) == NULL)
+    return FALSE;
+  answer = args[1] != NULL ? ask_release (cli, args[0], args[1], error)
+                           : ask_why (cli, args[0], error);
+  if (answer == NULL)
+    return FALSE;
+  if (cli->json)
+    rp_cli_print_json (cli, answer);
+  else
+    rp_view_why (cli, answer);
+  return TRUE;
 }
 
 static gboolean
@@ -279,7 +322,8 @@ const RpVerb rp_retention_verbs[] = {
   { "preview", "Show what would go, by what rule, and what is saved", "[REPOSITORY]", NULL,
     preview_run, NULL },
   { "run", "Apply the lifecycle policies now", "[REPOSITORY]", NULL, run_run, NULL },
-  { "why", "Show why an artifact is kept, or when it goes", "DIGEST", NULL, why_run, NULL },
+  { "why", "Show why an artifact or a release is kept, or when it goes", "REFERENCE|APP [RELEASE]",
+    NULL, why_run, NULL },
   { "advise", "Propose sizes of windows, from how they were used", "", NULL, advise_run, NULL },
   { "collect", "Let the bytes go that nothing needs", "", rp_collect_options, rp_collect_run, NULL },
   { "restore", "Bring back bytes that were condemned", "DIGEST", NULL, rp_collect_restore_run, NULL },

@@ -237,13 +237,17 @@ outlook_text (const json_t *place)
   return g_strdup ("stays: no rule asks for it");
 }
 
-void
-rp_view_why (RpCli *cli, const json_t *answer)
+static void
+print_why (RpCli *cli, const json_t *answer)
 {
+  const char *component = rp_json_str (answer, "component");
+  g_autofree char *title = component != NULL ? g_strdup_printf ("%s %s", component,
+                                                                rp_json_str (answer, "digest"))
+                                             : g_strdup (rp_json_str (answer, "digest"));
   const json_t *one;
   gsize i;
 
-  print_line (cli, 0, RP_STYLE_BOLD, rp_json_str (answer, "digest"));
+  print_line (cli, 0, RP_STYLE_BOLD, title);
   json_array_foreach (json_object_get (answer, "held"), i, one)
   {
     g_autofree char *text = g_strconcat ("held for ", rp_json_str (one, "text"),
@@ -267,6 +271,17 @@ rp_view_why (RpCli *cli, const json_t *answer)
         rule != NULL ? rule : "hand", rp_json_str (one, "actor"));
     print_line (cli, 2, RP_STYLE_BAD, text);
   }
+}
+
+void
+rp_view_why (RpCli *cli, const json_t *answer)
+{
+  const json_t *components = json_object_get (answer, "components"), *one;
+  gsize i;
+
+  if (components == NULL)
+    print_why (cli, answer);
+  json_array_foreach (components, i, one) print_why (cli, one);
 }
 
 /* ---- advice ---- */

@@ -57,8 +57,9 @@ json_t *rp_sweep_preview (RpRetention *retention, const char *repository, gint64
 /* Does it. Whatever keeps it from telling what is held stops it before anything goes. */
 json_t *rp_sweep_run (RpRetention *retention, const char *repository, const char *actor,
                       gint64 now_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Why a manifest is kept, or when it goes and by what rule. `prefix` as rp_registry_find_digest(). */
-json_t *rp_sweep_why (RpRetention *retention, const char *prefix, gint64 now_us, GError **error)
+/* Why a manifest is kept, or when it goes and by what rule. `reference`: a prefix as rp_registry_find_digest() takes
+ * it, `repository@` in front of one, or `repository:tag`, also of a tag that went with what it named. */
+json_t *rp_sweep_why (RpRetention *retention, const char *reference, gint64 now_us, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
 /* [{"app", "environment", "advised": {"releases", "for_days"}, …}…]: how large windows should be, from how

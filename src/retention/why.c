@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "oci/reference.h"
+#include "registry/departure.h"
 #include "retention/sweep.h"
 
 static void
@@ -85,44 +87,79 @@ look_in (RpRetention *retention, const json_t *place, const char *digest, gint64
   return json;
 }
 
-/* ---- what went ---- */
+/* ---- what is asked about ---- */
 
+/* A digest, a unique beginning of one, or a tag that is there now. */
 typedef struct {
-  const char *digest;
-  json_t *list;
-} Gone;
+  RpRetention *retention;
+  const char *repository; /* or NULL: wherever it lies */
+  const char *tag;        /* or NULL */
+  const char *digest;     /* or NULL */
+  json_t *departures;
+} Asked;
 
-/* By the newest events first: those of a digest that is in no repository any more. */
 static gboolean
-find_gone (RpTxn *txn, gpointer user_data, GError **error)
+list_departures (RpTxn *txn, gpointer user_data, GError **error)
 {
-  Gone *gone = user_data;
-  static const char sql[]
-      = "SELECT actor, at_us, body FROM event WHERE kind = 'manifest.deleted'"
-        " AND instr (body, $1) > 0 ORDER BY seq DESC LIMIT 20";
-  g_autoptr (RpRows) rows = rp_txn_query (txn, error, sql, "s", gone->digest);
+  Asked *asked = user_data;
 
-  if (rows == NULL)
+  asked->departures = rp_departures_load (txn, asked->repository, asked->digest, asked->tag, error);
+  return asked->departures != NULL;
+}
+
+/* What a tag named last that went with its image. */
+static gboolean
+find_departed (RpRetention *retention, const RpReference *reference, RpDigest *out)
+{
+  Asked asked = { retention, reference->repository, reference->tag, NULL, NULL };
+  gboolean found;
+
+  if (!rp_db_read (retention->db, list_departures, &asked, NULL))
     return FALSE;
-  for (gsize i = 0; i < rp_rows_count (rows); i++)
-    {
-      const char *text = rp_rows_text (rows, i, 2);
-      g_autoptr (json_t) body = rp_json_parse (text, strlen (text), "event", error);
-      json_t *json;
+  found = json_array_size (asked.departures) > 0
+          && rp_digest_parse (rp_json_str (json_array_get (asked.departures, 0), "digest"), out, NULL);
+  json_decref (asked.departures);
+  return found;
+}
 
-      if (body == NULL)
-        return FALSE;
-      if (g_strcmp0 (rp_json_str (body, "digest"), gone->digest) != 0)
-        continue;
-      json = json_object ();
-      set_text (json, "repository", rp_json_str (body, "repository"));
-      set_text (json, "rule", rp_json_str (json_object_get (body, "rule"), "text"));
-      set_text (json, "actor", rp_rows_text (rows, i, 0));
-      json_object_set_new (json, "at", rp_time_or_null (rp_rows_int (rows, i, 1)));
-      json_object_set (json, "tags", json_object_get (body, "tags"));
-      json_array_append_new (gone->list, json);
+static gboolean
+find_tag (RpRetention *retention, const char *text, RpDigest *out, GError **error)
+{
+  g_auto (RpReference) reference = { 0 };
+  g_auto (RpManifestInfo) info = { 0 };
+  g_autoptr (GError) local = NULL;
+
+  if (!rp_reference_parse (text, &reference, error))
+    return FALSE;
+  if (reference.has_digest)
+    {
+      *out = reference.digest;
+      return TRUE;
     }
-  return TRUE;
+  if (rp_registry_manifest_get (retention->registry, reference.repository, reference.tag, &info,
+                                NULL, &local))
+    {
+      *out = info.digest;
+      return TRUE;
+    }
+  if (find_departed (retention, &reference, out))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+/* `REPOSITORY@` in front of a beginning of a digest says nothing more than the digest does. */
+static gboolean
+find_digest (RpRetention *retention, const char *text, RpDigest *out, GError **error)
+{
+  const char *at = strrchr (text, '@'), *digest = at != NULL ? at + 1 : text;
+  gboolean is_tag = at == NULL && strpbrk (text, "/:") != NULL
+                    && !g_str_has_prefix (text, "sha256:") && !g_str_has_prefix (text, "sha512:");
+
+  if (is_tag)
+    return find_tag (retention, text, out, error);
+  return rp_digest_parse (digest, out, NULL)
+         || rp_registry_find_digest (retention->registry, digest, out, error);
 }
 
 static gboolean
@@ -146,25 +183,24 @@ look_everywhere (RpRetention *retention, const RpDigest *digest, const char *tex
 }
 
 json_t *
-rp_sweep_why (RpRetention *retention, const char *prefix, gint64 now_us, GError **error)
+rp_sweep_why (RpRetention *retention, const char *reference, gint64 now_us, GError **error)
 {
   g_autoptr (json_t) json = json_object ();
-  json_t *places = json_array (), *gone = json_array ();
+  json_t *places = json_array ();
   char text[RP_DIGEST_STRING_SIZE];
-  gboolean whole;
   RpDigest digest;
+  Asked asked = { .retention = retention, .digest = text };
 
   json_object_set_new (json, "repositories", places);
-  json_object_set_new (json, "deleted", gone);
-  whole = rp_digest_parse (prefix, &digest, NULL);
-  if (!whole && !rp_registry_find_digest (retention->registry, prefix, &digest, error))
+  if (!find_digest (retention, reference, &digest, error))
     return NULL;
   rp_digest_format (&digest, text);
-  Gone job = { text, gone };
   if (!rp_pulls_flush (retention, error) || !rp_held_prepare (retention->held, error)
       || !look_everywhere (retention, &digest, text, now_us, places, error)
-      || (json_array_size (places) == 0 && !rp_db_read (retention->db, find_gone, &job, error)))
+      || (json_array_size (places) == 0
+          && !rp_db_read (retention->db, list_departures, &asked, error)))
     return NULL;
+  json_object_set_new (json, "deleted", asked.departures != NULL ? asked.departures : json_array ());
   json_object_set_new (json, "digest", json_string (text));
   json_object_set_new (json, "held", rp_held_reasons (retention->held, text));
   return g_steal_pointer (&json);

@@ -65,7 +65,7 @@ const RpRoute rp_api_routes[] = {
     "What a run would let go now, by what rule, and what a hold saves" },
   { "POST", "/api/v1/retention/run", WORK, RP_NEED_ADMINISTER, rp_api_retention_run,
     "Apply the lifecycle policies now" },
-  { "GET", "/api/v1/retention/why/{digest}", RP_ROUTE_SLOW, RP_NEED_READ, rp_api_retention_why,
+  { "GET", "/api/v1/retention/why/{reference}", RP_ROUTE_SLOW, RP_NEED_READ, rp_api_retention_why,
     "Why an artifact is kept, or when and by what rule it goes" },
   { "GET", "/api/v1/origins", RP_ROUTE_READ, RP_NEED_ACCOUNT, rp_api_origins,
     "Where artifacts were copied in from" },

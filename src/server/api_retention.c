@@ -130,7 +130,7 @@ gboolean
 rp_api_retention_why (RpRequest *request, GError **error)
 {
   return respond (request, 200,
-                  rp_sweep_why (retention_of (request), rp_request_param (request, "digest"),
+                  rp_sweep_why (retention_of (request), rp_request_param (request, "reference"),
                                 rp_clock_now_us (), error));
 }
 

@@ -345,6 +345,32 @@ def test_why_says_when(server, cli, versions):
     assert "no lifecycle policy counts here" in cli("retention", "why", images[0].digest).ok().stdout
 
 
+def test_why_takes_what_people_call_it(shop, server, cli):
+    images = {version: shop.release(version) for version in ("1", "2", "3", "4")}
+    for version in images:
+        shop.deploy(version)
+    attach(server, "*", count_rule(1))
+    run(server)
+    for name in ("shop/web:4", f"shop/web@{images['4'].digest}", f"shop/web@{images['4'].digest[:20]}",
+                 f"{server.address}/shop/web:4", images["4"].digest, images["4"].digest[7:19]):
+        seen = cli("retention", "why", name, "-o", "json").ok().json
+        assert seen["digest"] == images["4"].digest and seen["held"] and seen["deleted"] == []
+    # What went is still known by the tag that went with it.
+    gone = cli("retention", "why", "shop/web:1", "-o", "json").ok().json
+    assert gone["digest"] == images["1"].digest and gone["repositories"] == []
+    assert gone["deleted"][0]["tags"] == ["1"] and gone["deleted"][0]["actor"]
+    assert gone["deleted"][0]["rule"] == "rule 1 (more than 1 image of any tag)"
+    assert "went from shop/web" in cli("retention", "why", "shop", "1").ok().stdout
+    release = cli("retention", "why", "shop", "4", "-o", "json").ok().json
+    assert release["release"] == "4"
+    assert [(one["component"], one["digest"]) for one in release["components"]] == [("web", images["4"].digest)]
+    assert "web sha256:" in cli("retention", "why", "shop", "4").ok().stdout
+    cli("retention", "why", "shop/web:never").exits(3)
+    cli("retention", "why", "nowhere/web:1").exits(3)
+    cli("retention", "why", "shop", "never").exits(3)
+    cli("retention", "why", "shop/web").exits(2)
+
+
 def test_an_index_goes_before_its_children(server):
     platforms = [oci.make_image([{"file": name}]) for name in ("a", "b")]
     index = oci.make_index(platforms)
