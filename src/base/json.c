@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/spelling.h"
 
 json_t *
 rp_json_parse (const void *data, gsize size, const char *where, GError **error)
@@ -213,4 +214,22 @@ gboolean
 rp_json_bool (const json_t *object, const char *key)
 {
   return json_is_true (json_object_get (object, key));
+}
+
+gboolean
+rp_json_only (const json_t *object, const char *const *keys, const char *where, GError **error)
+{
+  const char *key;
+  json_t *value;
+
+  json_object_foreach ((json_t *)object, key, value)
+    {
+      g_autofree char *hint = NULL;
+      if (g_strv_contains (keys, key))
+        continue;
+      hint = rp_spelling_hint (key, keys);
+      g_set_error (error, RP_ERROR, RP_ERROR_INVALID, "%s.%s: unknown field; %s", where, key, hint);
+      return FALSE;
+    }
+  return TRUE;
 }

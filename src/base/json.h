@@ -37,6 +37,11 @@ gboolean rp_json_opt_int (const json_t *object, const char *key, const char *whe
 gboolean rp_json_opt_bool (const json_t *object, const char *key, const char *where, gboolean *out,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Refuses a field that is not in the NULL-ended list: a misspelt limit must not be taken for none.
+ * RP_ERROR_INVALID names the nearest known one. */
+gboolean rp_json_only (const json_t *object, const char *const *keys, const char *where,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* For reading documents that we made ourselves: NULL / 0 / FALSE where there is nothing. */
 const char *rp_json_str (const json_t *object, const char *key);
 gint64 rp_json_int (const json_t *object, const char *key);

@@ -54,3 +54,13 @@ rp_spelling_nearest (const char *word, const char *const *known)
     }
   return nearest;
 }
+
+char *
+rp_spelling_hint (const char *word, const char *const *known)
+{
+  g_autofree char *all = g_strjoinv (", ", (char **)known);
+  const char *nearest = rp_spelling_nearest (word, known);
+
+  return nearest == NULL ? g_strconcat ("known here: ", all, NULL)
+                         : g_strdup_printf ("did you mean \"%s\"? Known here: %s", nearest, all);
+}

@@ -152,15 +152,11 @@ expected (const RpYamlNode *node, GError **error, const char *what)
 static gboolean
 refuse_key (const RpYamlNode *item, const char *const *keys, GError **error)
 {
-  g_autofree char *all = g_strjoinv (", ", (char **)keys);
-  const char *nearest = rp_spelling_nearest (item->key, keys);
+  g_autofree char *hint = rp_spelling_hint (item->key, keys);
   RpYamlNode at_key = *item; /* it is the key that is wrong, not its value */
   at_key.line = item->key_line;
   at_key.column = item->key_column;
-  if (nearest == NULL)
-    return rp_yaml_error (&at_key, error, "unknown key; known here: %s", all);
-  return rp_yaml_error (&at_key, error, "unknown key; did you mean \"%s\"? Known here: %s",
-                        nearest, all);
+  return rp_yaml_error (&at_key, error, "unknown key; %s", hint);
 }
 
 gboolean

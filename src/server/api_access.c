@@ -47,7 +47,8 @@ rp_api_accounts (RpRequest *request, GError **error)
 gboolean
 rp_api_account_add (RpRequest *request, GError **error)
 {
-  g_autoptr (json_t) body = rp_request_json (request, error);
+  static const char *const fields[] = { "account", "robot", "password", "allow", NULL };
+  g_autoptr (json_t) body = rp_request_fields (request, fields, error);
   const char *account, *password = NULL;
   gboolean robot = FALSE;
   json_t *allow, *json;
@@ -80,7 +81,8 @@ rp_api_account_remove (RpRequest *request, GError **error)
 gboolean
 rp_api_account_allow (RpRequest *request, GError **error)
 {
-  g_autoptr (json_t) body = rp_request_json (request, error);
+  static const char *const fields[] = { "allow", NULL };
+  g_autoptr (json_t) body = rp_request_fields (request, fields, error);
   const char *account = rp_request_param (request, "account");
   json_t *allow, *json;
 
@@ -119,7 +121,8 @@ check_owner (const RpRequest *request, const char *account, GError **error)
 gboolean
 rp_api_account_password (RpRequest *request, GError **error)
 {
-  g_autoptr (json_t) body = rp_request_json (request, error);
+  static const char *const fields[] = { "password", NULL };
+  g_autoptr (json_t) body = rp_request_fields (request, fields, error);
   const char *account = rp_request_param (request, "account");
   const char *password;
 
@@ -165,7 +168,8 @@ read_expiry (const json_t *body, gint64 *out_us, GError **error)
 gboolean
 rp_api_token_issue (RpRequest *request, GError **error)
 {
-  g_autoptr (json_t) body = rp_request_json (request, error);
+  static const char *const fields[] = { "account", "label", "allow", "expires_in_s", NULL };
+  g_autoptr (json_t) body = rp_request_fields (request, fields, error);
   const RpIdentity *identity = rp_request_identity (request);
   const char *account = identity != NULL ? identity->account : NULL, *label = "";
   const json_t *allow;

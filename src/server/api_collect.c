@@ -5,13 +5,14 @@
 gboolean
 rp_api_collect (RpRequest *request, GError **error)
 {
+  static const char *const fields[] = { "dry", "until_free_bytes", NULL };
   g_autoptr (json_t) body = NULL;
   gboolean dry = FALSE;
   gint64 until_free = 0;
 
   if (g_bytes_get_size (rp_request_body (request)) > 0)
     {
-      body = rp_request_json (request, error);
+      body = rp_request_fields (request, fields, error);
       if (body == NULL || !rp_json_opt_bool (body, "dry", "collection", &dry, error)
           || !rp_json_opt_int (body, "until_free_bytes", "collection", &until_free, error))
         return FALSE;

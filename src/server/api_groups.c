@@ -19,7 +19,8 @@ rp_api_groups (RpRequest *request, GError **error)
 gboolean
 rp_api_group_set (RpRequest *request, GError **error)
 {
-  g_autoptr (json_t) body = rp_request_json (request, error);
+  static const char *const fields[] = { "members", NULL };
+  g_autoptr (json_t) body = rp_request_fields (request, fields, error);
   json_t *members;
 
   if (body == NULL || !rp_json_need_array (body, "members", "request", &members, error)

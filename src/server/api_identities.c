@@ -21,7 +21,8 @@ rp_api_identities (RpRequest *request, GError **error)
 gboolean
 rp_api_identity_set (RpRequest *request, GError **error)
 {
-  g_autoptr (json_t) body = rp_request_json (request, error);
+  static const char *const fields[] = { "issuer", "audience", "jwks_url", "claims", "allow", NULL };
+  g_autoptr (json_t) body = rp_request_fields (request, fields, error);
 
   if (body == NULL
       || !rp_access_identity_set (access_of (request), rp_request_actor (request),
@@ -70,7 +71,8 @@ rp_api_session_begin (RpRequest *request, GError **error)
 gboolean
 rp_api_session_try (RpRequest *request, GError **error)
 {
-  g_autoptr (json_t) body = rp_request_json (request, error);
+  static const char *const fields[] = { "token", NULL };
+  g_autoptr (json_t) body = rp_request_fields (request, fields, error);
   const char *token;
 
   if (body == NULL || !rp_json_need_string (body, "token", "request", &token, error))

@@ -50,9 +50,10 @@ read_origin (json_t *body, RpOrigin *out, GError **error)
 gboolean
 rp_api_origin_record (RpRequest *request, GError **error)
 {
+  static const char *const fields[] = { "digest", "upstream", NULL };
   RpOrigin origin = { .repository = rp_request_param (request, "name") };
   gboolean recorded = FALSE;
-  g_autoptr (json_t) body = rp_request_json (request, error);
+  g_autoptr (json_t) body = rp_request_fields (request, fields, error);
   if (body == NULL || !read_origin (body, &origin, error))
     return FALSE;
   if (!rp_origin_record (rp_request_services (request)->registry, &origin,

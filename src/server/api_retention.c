@@ -57,8 +57,9 @@ rp_api_hold_place (RpRequest *request, GError **error)
 gboolean
 rp_api_hold_end (RpRequest *request, GError **error)
 {
+  static const char *const fields[] = { "because", NULL };
   const char *text = rp_request_param (request, "hold");
-  g_autoptr (json_t) body = rp_request_json (request, error);
+  g_autoptr (json_t) body = rp_request_fields (request, fields, error);
   const char *because = NULL;
   gint64 id;
 
@@ -117,7 +118,8 @@ rp_api_retention_preview (RpRequest *request, GError **error)
 gboolean
 rp_api_retention_run (RpRequest *request, GError **error)
 {
-  g_autoptr (json_t) body = rp_request_json (request, error);
+  static const char *const fields[] = { "repository", NULL };
+  g_autoptr (json_t) body = rp_request_fields (request, fields, error);
   const char *repository = NULL;
 
   return body != NULL && rp_json_opt_string (body, "repository", "run", &repository, error)

@@ -16,7 +16,8 @@ rp_api_scrub_status (RpRequest *request, GError **error)
 gboolean
 rp_api_scrub_now (RpRequest *request, GError **error)
 {
-  g_autoptr (json_t) body = rp_request_json (request, error);
+  static const char *const fields[] = { "what", NULL };
+  g_autoptr (json_t) body = rp_request_fields (request, fields, error);
   const char *what;
   json_t *done;
 

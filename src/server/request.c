@@ -320,6 +320,14 @@ rp_request_json (const RpRequest *request, GError **error)
   return g_steal_pointer (&json);
 }
 
+json_t *
+rp_request_fields (const RpRequest *request, const char *const *keys, GError **error)
+{
+  g_autoptr (json_t) json = rp_request_json (request, error);
+
+  return json != NULL && rp_json_only (json, keys, "request", error) ? g_steal_pointer (&json) : NULL;
+}
+
 const char *
 rp_request_actor (const RpRequest *request)
 {

@@ -41,6 +41,9 @@ const char *rp_request_header (const RpRequest *request, const char *name);
 GBytes *rp_request_body (const RpRequest *request);
 /* The body as a JSON object; RP_ERROR_INVALID with line and column. The caller's. */
 json_t *rp_request_json (const RpRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same, with no other field than the NULL-ended list names: what was misspelt must not be taken for left out. */
+json_t *rp_request_fields (const RpRequest *request, const char *const *keys, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 /* Who asks, for the ledger: the account, with what the header X-Repoint-Actor says in parentheses
  * behind it.  Where nobody is asked who they are, that header if it is sane, else
  * `anonymous@<peer address>`. */

@@ -2,11 +2,13 @@
 and nothing lost. Uploads that lie or break off: test_registry.py; servers and agents that share a
 directory: test_registry.py, test_agent.py; a full disk of the server: test_durability.py, test_clients.py."""
 
+import json
 import os
 import tarfile
 
 import pytest
 
+from guarded import bearer
 from shop import APPLY, Shop
 from support import oci
 from support.oci import Entry
@@ -124,3 +126,16 @@ def test_R20_a_full_disk_of_the_host_is_told_to_the_person(server, cli, start_ag
     shop.undo()
     shop.ship("2.1")
     assert shop.runs() == "2.1"
+
+
+@pytest.mark.parametrize("method,path,body,said", [
+    ("POST", "/tokens", {"account": "ci", "expires_in": 60}, 'did you mean "expires_in_s"'),  # else: one that never ends
+    ("POST", "/accounts", {"account": "x", "robots": True, "allow": ["pull:**"]}, 'did you mean "robot"'),
+    ("POST", "/retention/run", {"repo": "shop/web"}, "known here: repository"),  # else: all repositories
+    ("POST", "/retention/collect", {"dry_run": True}, "known here: dry, until_free_bytes"),  # else: not dry
+])
+def test_a_misspelt_field_is_not_taken_for_left_out(guarded, method, path, body, said):
+    guarded.robot("ci", "pull:**")
+    status, _, data = guarded.server.request(method, "/api/v1" + path, body, bearer(guarded.token))
+    message = json.loads(data)["error"]["message"]
+    assert status == 400 and said in message and "unknown field" in message, data

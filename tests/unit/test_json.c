@@ -107,6 +107,21 @@ fields_say_what_is_wrong (void **state)
   assert_false (rp_json_bool (object, "s"));
 }
 
+static void
+unknown_fields_are_refused (void **state)
+{
+  static const char *const keys[] = { "label", "expires_in_s", NULL };
+  static const char text[] = "{\"label\":\"x\",\"expires_in\":60}";
+  g_autoptr (GError) error = NULL;
+  g_autoptr (json_t) object = rp_json_parse (text, strlen (text), "token", &error);
+  g_autoptr (json_t) none = json_object ();
+
+  assert_true (rp_json_only (none, keys, "token", &error));
+  assert_false (rp_json_only (object, keys, "token", &error));
+  assert_string_equal (error->message,
+                       "token.expires_in: unknown field; did you mean \"expires_in_s\"? Known here: label, expires_in_s");
+}
+
 int
 main (void)
 {
@@ -115,6 +130,7 @@ main (void)
     cmocka_unit_test (deep_nesting_is_refused),
     cmocka_unit_test (canonical_is_sorted_and_compact),
     cmocka_unit_test (fields_say_what_is_wrong),
+    cmocka_unit_test (unknown_fields_are_refused),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
 }
