@@ -220,6 +220,35 @@ by_token (const RpDirectory *directory, const char *text, gint64 now_us, GError 
   return identify (rp_directory_account (directory, token->account), RP_CREDENTIAL_TOKEN, token);
 }
 
+gboolean
+rp_access_token_may (RpAccess *access, const char *id, gint64 now_us, RpAction action,
+                     const char *subject, GError **error)
+{
+  g_autoptr (RpDirectory) directory = rp_access_directory (access);
+  const RpToken *token = g_hash_table_lookup (directory->tokens, id);
+  g_autoptr (RpIdentity) identity = NULL;
+
+  if (token == NULL)
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_UNAUTHORIZED, "token %s was revoked", id);
+      return FALSE;
+    }
+  if (is_over (token->expires_us, now_us))
+    {
+      g_autofree char *at = rp_clock_format (token->expires_us);
+
+      g_set_error (error, RP_ERROR, RP_ERROR_UNAUTHORIZED, "token %s of %s expired at %s", id,
+                   token->account, at);
+      return FALSE;
+    }
+  identity = identify (rp_directory_account (directory, token->account), RP_CREDENTIAL_TOKEN, token);
+  if (rp_identity_may (identity, action, subject))
+    return TRUE;
+  g_set_error (error, RP_ERROR, RP_ERROR_DENIED, "token %s of %s may not do this any more: it lacks %s:%s",
+               id, token->account, rp_action_name (action), subject);
+  return FALSE;
+}
+
 /* The account must still have the secret that the ticket was given for. */
 static RpIdentity *
 by_ticket (RpAccess *access, const RpDirectory *directory, const char *text, gint64 now_us,

@@ -68,6 +68,10 @@ RpIdentity *rp_access_by_password (RpAccess *access, const char *account, const 
 /* A token or a ticket. A ticket counts for `grace_us` beyond its time. Does not block. */
 RpIdentity *rp_access_by_bearer (RpAccess *access, const char *text, gint64 now_us,
                                  gint64 grace_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Would a request with the token of this id still be let in, to do this? RP_ERROR_UNAUTHORIZED and RP_ERROR_DENIED say
+ * what happened to it. */
+gboolean rp_access_token_may (RpAccess *access, const char *token, gint64 now_us, RpAction action,
+                              const char *subject, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* An identity token (a JSON Web Token) of a declared issuer.  May block for ten seconds, while that is asked for its keys.
  * RP_ERROR_UNREACHABLE: it does not answer; RP_ERROR_BUSY: too many wait for it. */
 RpIdentity *rp_access_by_identity_token (RpAccess *access, const char *text, gint64 now_us,

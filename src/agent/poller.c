@@ -1,5 +1,6 @@
 #include "agent/poller.h"
 
+#include "agent/exercise.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@ struct RpPoller {
   const RpTargetConfig *target;
   RpTargetLoop *loop;
   RpHttpClient *http;
+  RpExercise *exercise;
   void (*answered) (gpointer user_data);
   gpointer user_data;
   GMutex lock;
@@ -45,9 +47,14 @@ pointer_url (const RpPoller *poller, gint64 after)
       poller->config->server, target->app, target->environment, target->target, agent, driver,
       platform);
 
+  g_autofree char *word = rp_exercise_word (poller->exercise) != NULL
+                              ? g_uri_escape_string (rp_exercise_word (poller->exercise), NULL, FALSE)
+                              : NULL;
+
   if (after < 0)
     return g_steal_pointer (&base);
-  return g_strdup_printf ("%s&after=%" G_GINT64_FORMAT "&wait_ms=%d", base, after, WAIT_MS);
+  return g_strdup_printf ("%s%s%s&after=%" G_GINT64_FORMAT "&wait_ms=%d", base,
+                          word != NULL ? "&pull=" : "", word != NULL ? word : "", after, WAIT_MS);
 }
 
 static RpPointer *
@@ -97,9 +104,11 @@ answer_came (RpPoller *poller, RpPointer *pointer, guint failures, gint64 *after
     rp_log_info (poller->target->name, "following %s", poller->config->server);
   /* A server that answers at once and without news (a proxy that cuts long polls) is not hammered. */
   *after = pointer->seq;
+  rp_exercise_take (poller->exercise, pointer);
   rp_target_loop_take (poller->loop, pointer);
   if (poller->answered != NULL)
     poller->answered (poller->user_data);
+  rp_exercise_run (poller->exercise);
 }
 
 static gpointer
@@ -152,6 +161,7 @@ rp_poller_start (const RpAgentConfig *config, const RpTargetConfig *target, RpTa
   poller->user_data = user_data;
   g_mutex_init (&poller->lock);
   g_cond_init (&poller->wake);
+  poller->exercise = rp_exercise_new (config, http, &poller->stop);
   poller->thread = g_thread_new ("poller", run, poller);
   return poller;
 }
@@ -174,5 +184,6 @@ rp_poller_free (RpPoller *poller)
   g_thread_join (poller->thread);
   g_mutex_clear (&poller->lock);
   g_cond_clear (&poller->wake);
+  rp_exercise_free (poller->exercise);
   g_free (poller);
 }

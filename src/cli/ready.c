@@ -185,6 +185,25 @@ print_takes (RpCli *cli, const json_t *takes)
     fputs ("; going back was never measured: it would be the first time\n", cli->out.stream);
 }
 
+/* Whether the hosts would get what they have to pull. */
+static void
+print_credentials (RpCli *cli, const json_t *credentials)
+{
+  gsize i;
+  json_t *one;
+  json_array_foreach (credentials, i, one)
+  {
+    const char *tried_at = rp_json_str (one, "tried_at");
+    g_autofree char *ago = tried_at != NULL ? rp_humane_ago (tried_at) : NULL;
+    g_autofree char *message = rp_humane_text (rp_json_str (one, "message"));
+    g_autofree char *line = g_strdup_printf (
+        "credentials of %s: %s%s%s%s", rp_json_str (one, "target"), message, ago != NULL ? " (tried " : "",
+        ago != NULL ? ago : "", ago != NULL ? ")" : "");
+    fputs ("  ", cli->out.stream);
+    rp_term_paragraph (&cli->out, 2, line);
+  }
+}
+
 static void
 print_ready (RpCli *cli, const json_t *ready)
 {
@@ -205,6 +224,7 @@ print_ready (RpCli *cli, const json_t *ready)
   if (i > 0)
     rp_table_print (table, &cli->out, 2);
   print_remarks (cli, revisions);
+  print_credentials (cli, json_object_get (ready, "credentials"));
 }
 
 static gboolean

@@ -7,6 +7,8 @@ seen_free (gpointer data)
   g_free (seen->agent);
   g_free (seen->driver);
   g_free (seen->platform);
+  g_free (seen->pull);
+  g_free (seen->token);
   g_free (seen);
 }
 
@@ -21,6 +23,12 @@ rp_engine_new (RpRegistry *registry, RpLedger *ledger)
   engine->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, seen_free);
   engine->protection = rp_protection_new ();
   return engine;
+}
+
+void
+rp_engine_set_access (RpEngine *engine, RpAccess *access)
+{
+  engine->access = access;
 }
 
 void

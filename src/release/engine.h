@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "access/access.h"
 #include "registry/registry.h"
 
 extern const RpProjector rp_release_projector;
@@ -11,6 +12,8 @@ typedef struct RpEngine RpEngine;
 /* Borrows both. */
 RpEngine *rp_engine_new (RpRegistry *registry, RpLedger *ledger);
 void rp_engine_free (RpEngine *engine);
+/* Who is asked whether agents are still let in. Borrowed; call before the engine is shared. */
+void rp_engine_set_access (RpEngine *engine, RpAccess *access);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpEngine, rp_engine_free)
 
 /* Time as an event: deadlines that have passed at `now_us` take effect (a rollout that made no

@@ -15,6 +15,7 @@ struct RpEngine
   GMutex lock;
   GHashTable *seen; /* under lock: `app/environment/target` → RpSeen */
   RpProtection *protection;
+  RpAccess *access; /* or NULL */
 };
 
 typedef struct
@@ -23,4 +24,7 @@ typedef struct
   char *agent;
   char *driver;
   char *platform;
+  char *pull;
+  gint64 pull_at_us;
+  char *token;
 } RpSeen;

@@ -95,6 +95,7 @@ rp_readiness_to_json (const RpReadiness *readiness)
   json_object_set_new (json, "ready", json_boolean (readiness->ready));
   json_object_set_new (json, "takes", rp_return_time_to_json (&readiness->takes));
   json_object_set_new (json, "reasons", rp_json_texts (readiness->reasons));
+  json_object_set (json, "credentials", readiness->credentials);
   json_object_set_new (json, "revisions", revisions);
   return json;
 }

@@ -1,6 +1,7 @@
 #include "release/readiness.h"
 
 #include "base/clock.h"
+#include "release/credentials.h"
 #include "release/engine_priv.h"
 #include "release/platforms.h"
 #include "release/target_view.h"
@@ -24,6 +25,7 @@ rp_readiness_free (RpReadiness *readiness)
     return;
   g_free (readiness->app);
   g_free (readiness->environment);
+  json_decref (readiness->credentials);
   g_clear_pointer (&readiness->reasons, g_ptr_array_unref);
   g_clear_pointer (&readiness->revisions, g_ptr_array_unref);
   g_free (readiness);
@@ -153,6 +155,8 @@ rp_readiness_compute (RpEngine *engine, const char *app, const char *environment
   for (guint i = 0; i < readiness->revisions->len; i++)
     if (!look_at_revision (&look, readiness->revisions->pdata[i], mode, error))
       return NULL;
+  readiness->credentials
+      = rp_credentials_look (engine, app, environment, look.targets, readiness->reasons);
   readiness->ready = readiness->reasons->len == 0;
   return g_steal_pointer (&readiness);
 }

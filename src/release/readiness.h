@@ -24,6 +24,7 @@ typedef struct
   gint64 window;
   gboolean ready;
   RpReturnTime takes;
+  json_t *credentials;  /* credentials.h */
   GPtrArray *reasons;   /* char *: why it is not ready */
   GPtrArray *revisions; /* RpReadyRevision, newest first */
 } RpReadiness;

@@ -420,7 +420,7 @@ rp_report_take (RpEngine *engine, const RpReport *report, gint64 *out_seq,
   if (!rp_db_write (engine->db, take_in_txn, &take, error))
     return FALSE;
   rp_target_seen (engine, report->app, report->environment, report->target,
-                  &(RpAgentWord){ report->agent, report->driver, NULL }, take.now_us);
+                  &(RpAgentWord){ .agent = report->agent, .driver = report->driver }, take.now_us);
   *out_seq = take.seq;
   *out_pointer_revision = take.pointer_revision;
   return TRUE;

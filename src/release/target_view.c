@@ -13,6 +13,8 @@ rp_target_view_free (gpointer data)
   g_free (state->agent);
   g_free (state->driver);
   g_free (state->platform);
+  g_free (state->pull);
+  g_free (state->token);
   g_free (state->observed_digest);
   g_free (state->observed_version);
   g_free (state->message);
@@ -53,6 +55,10 @@ rp_target_seen (RpEngine *engine, const char *app, const char *environment, cons
   learn_word (&seen->agent, word->agent);
   learn_word (&seen->driver, word->driver);
   learn_word (&seen->platform, word->platform);
+  learn_word (&seen->pull, word->pull);
+  learn_word (&seen->token, word->token);
+  if (word->pull != NULL)
+    seen->pull_at_us = now_us;
 }
 
 static void
@@ -70,6 +76,9 @@ add_seen (RpEngine *engine, const char *app, const char *environment, RpTargetVi
   if (state->driver == NULL)
     state->driver = g_strdup (seen->driver);
   state->platform = g_strdup (seen->platform);
+  state->pull = g_strdup (seen->pull);
+  state->pull_at_us = seen->pull_at_us;
+  state->token = g_strdup (seen->token);
 }
 
 /* ---- load ---- */

@@ -15,6 +15,9 @@ typedef struct
   char *agent; /* or NULL, as the next */
   char *driver;
   char *platform; /* of its host, as its agent said since the server started */
+  char *pull;     /* "ok", or why its host may not pull: as said by its agent, which tried; NULL: not yet */
+  gint64 pull_at_us; /* when it said so last */
+  char *token;       /* id of the one that its agent came with last, or NULL */
   RpTargetPhase phase;
   gint64 revision;         /* that it works on; 0: none */
   char *observed_digest;   /* or NULL */
@@ -39,6 +42,8 @@ typedef struct
   const char *agent;
   const char *driver;
   const char *platform;
+  const char *pull;
+  const char *token;
 } RpAgentWord;
 /* Remembers (in memory: no change of state) that an agent was heard now. */
 void rp_target_seen (RpEngine *engine, const char *app, const char *environment, const char *target,

@@ -10,8 +10,10 @@ rp_api_pointer (RpRequest *request, GError **error)
   const char *app = rp_request_param (request, "app");
   const char *environment = rp_request_param (request, "environment");
   const char *target = rp_request_param (request, "target");
+  const RpIdentity *identity = rp_request_identity (request);
   const RpAgentWord word = { rp_request_query (request, "agent"), rp_request_query (request, "driver"),
-                             rp_request_query (request, "platform") };
+                             rp_request_query (request, "platform"), rp_request_query (request, "pull"),
+                             identity != NULL ? identity->token : NULL };
   RpEngine *engine = rp_request_services (request)->engine;
   gint64 after;
   gint64 wait_ms;

@@ -31,6 +31,8 @@ class PointerServer:
         self.seq = 0
         self.reports, self.ids = [], set()
         self.fail_pulls = False
+        self.refuse_pulls = None  # or a text: 403 with it
+        self.pull_words = []      # what agents said of their pulls, one a poll that says it
         self.apply_undo = True
         self.port = 0
         self.httpd = None
@@ -167,7 +169,9 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def bytes_of(self, digest):
-        if self.shop.fail_pulls:
+        if self.shop.refuse_pulls:
+            self.answer(403, {"errors": [{"code": "DENIED", "message": self.shop.refuse_pulls}]})
+        elif self.shop.fail_pulls:
             self.answer(503, {"errors": [{"code": "UNKNOWN", "message": "pulls fail just now"}]})
         elif digest in self.shop.manifests:
             item = self.shop.manifests[digest]
@@ -178,6 +182,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(404, {"errors": [{"code": "BLOB_UNKNOWN", "message": digest}]})
 
     def pointer(self, query):
+        if "pull" in query:
+            self.shop.pull_words.append(query["pull"])
         until = time.monotonic() + int(query.get("wait_ms", 0)) / 1000
         with self.shop.changed:
             while ("after" in query and self.shop.seq <= int(query["after"])

@@ -131,6 +131,26 @@ def test_it_deploys_what_the_pointer_names_and_tells_what_it_sees(site):
     assert numbers == sorted(numbers)
 
 
+def test_R21_it_tries_its_credentials_on_the_window_and_tells(site):
+    repoint.wait_for(lambda: site.shop.pull_words[-1:] == ["ok"], 30, "the first try")
+    site.shop.refuse_pulls = "this token has expired"
+    site.add("1.1")
+    site.shop.point("1.1")
+    repoint.wait_for(lambda: "this token has expired" in site.shop.pull_words[-1], 30, "the refusal")
+    site.shop.refuse_pulls = None
+    site.add("1.2")
+    site.shop.point("1.2")
+    repoint.wait_for(lambda: site.shop.pull_words[-1] == "ok", 30, "the next try")
+    # A registry that has troubles of its own says nothing of credentials.
+    site.serves("1.2")
+    site.shop.fail_pulls = True
+    before = len(site.shop.pull_words)
+    site.add("1.3")
+    site.shop.point("1.3")
+    repoint.wait_for(lambda: len(site.shop.pull_words) > before, 30, "the next poll")
+    assert site.shop.pull_words[-1] == "ok"
+
+
 def test_it_says_why_it_cannot_fetch_and_goes_on_trying(site):
     site.add("1.1")
     site.shop.fail_pulls = True

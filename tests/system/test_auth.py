@@ -517,6 +517,63 @@ def test_a_rotated_token_needs_no_restart(declared, start_agent, tmp_path):
     assert agent.pid == pid and "there is a new token" in agent.log_text()
 
 
+READY = "/apps/shop/environments/production/ready"
+POINTER = "/api/v1/apps/shop/environments/production/targets/web-1/pointer?agent=host-1"
+
+
+def credentials(guarded, state):
+    """Waits until the agent's credentials are said to be so; the whole answer."""
+    def told():
+        ready = guarded.server.api("GET", READY, headers=bearer(guarded.token))
+        assert [one["target"] for one in ready["credentials"]] == ["web-1"]
+        return ready if ready["credentials"][0]["state"] == state else None
+    return repoint.wait_for(told, 60, f"credentials being {state}")
+
+
+def two_releases(guarded, start_agent, root, token):
+    agent = start_agent(agent_config(guarded, token, "dir", {"root": str(root)}))
+    ship(guarded, "1.0", oci.make_image([{"version": "1.0"}])).ok()
+    ship(guarded, "1.1", oci.make_image([{"version": "1.1"}])).ok()
+    ready = credentials(guarded, "work")
+    assert ready["ready"] and ready["credentials"][0]["tried_at"]
+    shown = guarded.cli("ready", "shop/production", token=guarded.token).ok()
+    assert "credentials of web-1: its host may pull" in shown.stdout
+    return agent
+
+
+@pytest.mark.parametrize("how", ["revoked", "expired", "right"])
+def test_R21_credentials_of_a_host_that_fail_are_told_before_the_day(declared, start_agent, tmp_path, how):
+    guarded = declared
+    token = guarded.robot("host-1", "agent:shop/production/web-1")
+    agent = two_releases(guarded, start_agent, tmp_path / "srv", token)
+    if how == "revoked":
+        guarded.server.api("DELETE", f"/tokens/{token.split('_')[1]}", headers=bearer(guarded.token))
+    elif how == "expired":
+        agent.stop()
+        assert guarded.status("GET", POINTER, bearer(guarded.issue("host-1", expires_in_s=10))) == 200
+    else:
+        guarded.server.api("PUT", "/accounts/host-1/allow", {"allow": ["pull:shop/**"]}, headers=bearer(guarded.token))
+    red = credentials(guarded, "refused")
+    assert not red["ready"] and all(one["ready"] for one in red["revisions"])
+    reason, = red["reasons"]
+    wanted = {"revoked": "was revoked", "expired": "expired at", "right": "it lacks agent:shop/production/web-1"}[how]
+    assert reason.startswith("credentials of web-1: token ") and wanted in reason and "token_file" in reason
+    shown = guarded.cli("ready", "shop/production", token=guarded.token).exits(6)
+    assert "NOT READY" in shown.stdout and wanted in shown.stdout and wanted in shown.stderr
+
+
+def test_R21_what_a_host_finds_out_counts_until_its_next_try(declared, start_agent, tmp_path):
+    guarded = declared
+    token = guarded.robot("host-1", "agent:shop/production/web-1")
+    agent = two_releases(guarded, start_agent, tmp_path / "srv", token)
+    agent.stop()
+    assert guarded.status("GET", POINTER + "&pull=refused%20by%20the%20proxy", bearer(token)) == 200
+    ready = guarded.server.api("GET", READY, headers=bearer(guarded.token))
+    assert not ready["ready"] and "credentials of web-1: refused by the proxy" in ready["reasons"][0]
+    agent.start()
+    assert credentials(guarded, "work")["ready"]
+
+
 def test_container_agent_pulls_with_its_token(declared, engine, start_agent, tmp_path):
     guarded = declared
     token = guarded.robot("host-1", "agent:shop/production/web-1")
