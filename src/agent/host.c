@@ -66,6 +66,7 @@ rp_host_open (const char *config_path, const RpDriverOps *const *drivers, gboole
   host->journal = rp_journal_open (host->config->state, error);
   if (host->journal == NULL || !open_store (host, online, error))
     return NULL;
+  host->stock = rp_stock_new (host->config, host->journal, host->store);
   return g_steal_pointer (&host);
 }
 
@@ -76,6 +77,7 @@ rp_host_close (RpHost *host)
     return;
   g_ptr_array_unref (host->loops);
   rp_oci_client_free (host->client);
+  rp_stock_free (host->stock);
   rp_store_close (host->store);
   rp_journal_close (host->journal);
   rp_lock_release (host->lock);
@@ -92,6 +94,7 @@ rp_host_add (RpHost *host, const RpTargetConfig *target, void (*reported) (gpoin
                                   .journal = host->journal,
                                   .ops = rp_host_driver (host->drivers, target, error),
                                   .store = host->store,
+                                  .stock = host->stock,
                                   .client = host->client,
                                   .reported = reported,
                                   .user_data = user_data };

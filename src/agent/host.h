@@ -14,6 +14,7 @@ typedef struct {
   RpLock *lock;
   RpJournal *journal;
   RpStore *store;
+  RpStock *stock;
   RpOciClient *client; /* NULL: offline */
   GPtrArray *loops;    /* RpTargetLoop, in the configuration's order */
 } RpHost;

@@ -10,34 +10,28 @@
 #define RETRY_MAX_US ((gint64) 600 * G_USEC_PER_SEC)
 
 struct RpKeeper {
-  RpJournal *journal;
-  const char *target;
-  const RpDriverOps *ops;
-  gpointer driver;
+  RpKeeperOptions options;
   GHashTable *ready;   /* RpDigest → gint64 *: when it was last hashed right */
   GHashTable *checked; /* RpDigest set: hashed by this process */
   gboolean changed;
   guint next;       /* index into the window of this round */
   gboolean failed;  /* something in this round */
   gboolean pruned;  /* after this round */
+  gboolean swept;   /* after that */
   gint64 round_not_before_us;
   gint64 retry_us;
 };
 
 RpKeeper *
-rp_keeper_new (RpJournal *journal, const char *target, const RpDriverOps *ops, gpointer driver,
-               GError **error)
+rp_keeper_new (const RpKeeperOptions *options, GError **error)
 {
   g_autoptr (RpKeeper) keeper = g_new0 (RpKeeper, 1);
 
-  keeper->journal = journal;
-  keeper->target = target;
-  keeper->ops = ops;
-  keeper->driver = driver;
+  keeper->options = *options;
   keeper->retry_us = RETRY_MIN_US;
   keeper->changed = TRUE; /* the first round of a process is always told */
   keeper->checked = g_hash_table_new_full (rp_digest_hash, rp_digest_equal, g_free, NULL);
-  keeper->ready = rp_journal_ready (journal, target, error);
+  keeper->ready = rp_journal_ready (options->journal, options->target, error);
   return keeper->ready == NULL ? NULL : g_steal_pointer (&keeper);
 }
 
@@ -108,8 +102,8 @@ rp_keeper_mark (RpKeeper *keeper, const RpDigest *digest, gboolean ready)
   else
     g_hash_table_remove (keeper->ready, digest);
   /* The mark is a convenience for status; a full disk must not stop anything because of it. */
-  if (!rp_journal_set_ready (keeper->journal, keeper->target, digest, now_us, &error))
-    rp_log_debug (keeper->target, "%s", error->message);
+  if (!rp_journal_set_ready (keeper->options.journal, keeper->options.target, digest, now_us, &error))
+    rp_log_debug (keeper->options.target, "%s", error->message);
 }
 
 static RpArtifact
@@ -124,9 +118,23 @@ gboolean
 rp_keeper_verify (RpKeeper *keeper, const RpEntry *entry, GError **error)
 {
   RpArtifact artifact = artifact_of (entry);
-  gboolean ok = keeper->ops->verify (keeper->driver, &artifact, error);
+  gboolean ok = keeper->options.ops->verify (keeper->options.driver, &artifact, error);
 
   rp_keeper_mark (keeper, &entry->digest, ok);
+  return ok;
+}
+
+gboolean
+rp_keeper_prepare (RpKeeper *keeper, const RpEntry *entry, GError **error)
+{
+  RpArtifact artifact = artifact_of (entry);
+  gboolean ok;
+
+  rp_stock_use (keeper->options.stock);
+  ok = keeper->options.ops->prepare (keeper->options.driver, &artifact, NULL, NULL, error);
+  rp_stock_unuse (keeper->options.stock);
+  if (ok)
+    rp_keeper_mark (keeper, &entry->digest, TRUE);
   return ok;
 }
 
@@ -146,39 +154,26 @@ keep_one (RpKeeper *keeper, const RpEntry *entry, gboolean online)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *what = rp_entry_describe (entry);
-  RpArtifact artifact = artifact_of (entry);
   gboolean was_ready = rp_keeper_is_ready (keeper, &entry->digest);
 
   if (rp_keeper_verify (keeper, entry, &error))
     return;
   if (was_ready)
-    rp_log_warning (keeper->target, "%s does not lie ready any more: %s", what, error->message);
+    rp_log_warning (keeper->options.target, "%s does not lie ready any more: %s", what, error->message);
   g_clear_error (&error);
   if (!online)
     {
       keeper->failed = TRUE;
       return;
     }
-  if (keeper->ops->prepare (keeper->driver, &artifact, NULL, NULL, &error))
+  if (rp_keeper_prepare (keeper, entry, &error))
     {
-      rp_keeper_mark (keeper, &entry->digest, TRUE);
-      rp_log_info (keeper->target, "%s of the window lies ready on this host", what);
+      rp_log_info (keeper->options.target, "%s of the window lies ready on this host", what);
       return;
     }
   keeper->failed = TRUE;
-  rp_log_warning (keeper->target, "cannot keep %s of the window on this host: %s; trying again", what,
+  rp_log_warning (keeper->options.target, "cannot keep %s of the window on this host: %s; trying again", what,
                   error->message);
-}
-
-static void
-add_to_keep (GArray *keep, const RpEntry *entry)
-{
-  RpArtifact artifact;
-
-  if (entry == NULL)
-    return;
-  artifact = artifact_of (entry);
-  g_array_append_val (keep, artifact);
 }
 
 static gboolean
@@ -210,23 +205,36 @@ forget_others (RpKeeper *keeper, const GArray *keep)
 static void
 prune (RpKeeper *keeper, const RpTargetState *state)
 {
+  g_autoptr (GPtrArray) needs = rp_target_state_needs (state);
   g_autoptr (GArray) keep = g_array_new (FALSE, FALSE, sizeof (RpArtifact));
   g_autoptr (GError) error = NULL;
 
-  for (guint i = 0; i < state->window->len; i++)
-    add_to_keep (keep, g_ptr_array_index (state->window, i));
-  add_to_keep (keep, state->pointer);
-  add_to_keep (keep, state->work);
-  add_to_keep (keep, state->confirmed);
-  add_to_keep (keep, state->previous);
-  add_to_keep (keep, state->undo.to);
-  if (keeper->ops->prune == NULL)
+  for (guint i = 0; i < needs->len; i++)
+    {
+      RpArtifact artifact = artifact_of (g_ptr_array_index (needs, i));
+
+      g_array_append_val (keep, artifact);
+    }
+  if (keeper->options.ops->prune == NULL)
     return;
-  if (keeper->ops->prune (keeper->driver, (const RpArtifact *) (void *) keep->data, keep->len,
+  if (keeper->options.ops->prune (keeper->options.driver, (const RpArtifact *) (void *) keep->data, keep->len,
                           &error))
     forget_others (keeper, keep);
   else
-    rp_log_warning (keeper->target, "cannot let go of old releases: %s", error->message);
+    rp_log_warning (keeper->options.target, "cannot let go of old releases: %s", error->message);
+}
+
+/* What the driver let go of may have been the last to need some blobs. */
+static void
+sweep (RpKeeper *keeper)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean busy = FALSE;
+
+  if (!rp_stock_sweep (keeper->options.stock, keeper->options.cancelled, &busy, &error))
+    rp_log_warning (keeper->options.target, "cannot tidy the local store: %s", error->message);
+  keeper->swept = !busy;
+  keeper->failed = keeper->failed || busy;
 }
 
 static void
@@ -244,6 +252,7 @@ rp_keeper_restart (RpKeeper *keeper)
   keeper->next = 0;
   keeper->failed = FALSE;
   keeper->pruned = FALSE;
+  keeper->swept = FALSE;
   keeper->round_not_before_us = 0;
   keeper->retry_us = RETRY_MIN_US;
 }
@@ -277,6 +286,8 @@ rp_keeper_work (RpKeeper *keeper, const RpTargetState *state, gint64 now_us, gbo
       prune (keeper, state);
       return TRUE;
     }
+  if (may_prune && !keeper->swept)
+    sweep (keeper);
   end_round (keeper, now_us);
   return FALSE;
 }

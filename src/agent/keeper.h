@@ -4,13 +4,21 @@
  */
 #pragma once
 
-#include "agent/journal.h"
+#include "agent/stock.h"
 
 typedef struct RpKeeper RpKeeper;
 
 /* All borrowed for the keeper's life. */
-RpKeeper *rp_keeper_new (RpJournal *journal, const char *target, const RpDriverOps *ops,
-                         gpointer driver, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+typedef struct {
+  RpJournal *journal;
+  RpStock *stock; /* or NULL: nothing is swept */
+  const char *target;
+  const RpDriverOps *ops;
+  gpointer driver;
+  const gint *cancelled; /* or NULL */
+} RpKeeperOptions;
+
+RpKeeper *rp_keeper_new (const RpKeeperOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void rp_keeper_free (RpKeeper *keeper);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpKeeper, rp_keeper_free)
 
@@ -23,6 +31,9 @@ gboolean rp_keeper_take_change (RpKeeper *keeper);
 /* Notes the outcome of a prepare or verify done elsewhere. */
 void rp_keeper_mark (RpKeeper *keeper, const RpDigest *digest, gboolean ready);
 
+/* Lays it ready, and notes that it is. */
+gboolean rp_keeper_prepare (RpKeeper *keeper, const RpEntry *entry, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 /* Hashes what is local and notes the outcome. */
 gboolean rp_keeper_verify (RpKeeper *keeper, const RpEntry *entry, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

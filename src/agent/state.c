@@ -118,6 +118,21 @@ window_equal (const GPtrArray *a, const GPtrArray *b)
   return TRUE;
 }
 
+GPtrArray *
+rp_target_state_needs (const RpTargetState *state)
+{
+  RpEntry *const more[]
+      = { state->pointer, state->work, state->confirmed, state->previous, state->undo.to };
+  GPtrArray *needs = g_ptr_array_new ();
+
+  for (guint i = 0; i < state->window->len; i++)
+    g_ptr_array_add (needs, g_ptr_array_index (state->window, i));
+  for (guint i = 0; i < G_N_ELEMENTS (more); i++)
+    if (more[i] != NULL)
+      g_ptr_array_add (needs, more[i]);
+  return needs;
+}
+
 gboolean
 rp_target_state_take (RpTargetState *state, const RpPointer *pointer)
 {

@@ -74,6 +74,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpTargetState, rp_target_state_free)
 /* Sets a field that holds a reference. `entry` may be NULL. */
 void rp_target_state_set (RpEntry **field, const RpEntry *entry);
 
+/* What must stay on the host: the window, which undos choose from, and all that the state names besides. RpEntry, borrowed
+ * from the state, and some perhaps twice. g_ptr_array_unref(). */
+GPtrArray *rp_target_state_needs (const RpTargetState *state);
+
 /* Takes the server's answer over. Returns whether anything but `seq` changed.  A pointer older than the
  * one known (a server restored from a backup) changes nothing. */
 gboolean rp_target_state_take (RpTargetState *state, const RpPointer *pointer);

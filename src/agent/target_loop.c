@@ -99,8 +99,13 @@ rp_target_loop_new (const RpTargetLoopOptions *options, GError **error)
   loop->state = rp_journal_load (options->journal, loop->name, error);
   if (loop->state == NULL)
     return NULL;
-  loop->keeper
-      = rp_keeper_new (options->journal, loop->name, options->ops, loop->driver, error);
+  loop->keeper = rp_keeper_new (&(RpKeeperOptions){ .journal = options->journal,
+                                                    .stock = options->stock,
+                                                    .target = loop->name,
+                                                    .ops = options->ops,
+                                                    .driver = loop->driver,
+                                                    .cancelled = &loop->cancelled },
+                                error);
   return loop->keeper == NULL ? NULL : g_steal_pointer (&loop);
 }
 
@@ -364,11 +369,9 @@ static RpAgentEvent
 do_prepare (RpTargetLoop *loop, const RpEntry *entry, char **out_message)
 {
   g_autoptr (GError) error = NULL;
-  RpArtifact artifact = artifact_of (entry);
 
-  if (loop->options.ops->prepare (loop->driver, &artifact, NULL, NULL, &error))
+  if (rp_keeper_prepare (loop->keeper, entry, &error))
     {
-      rp_keeper_mark (loop->keeper, &entry->digest, TRUE);
       loop->just_prepared = TRUE;
       return RP_EVENT_PREPARED;
     }
@@ -383,7 +386,6 @@ static gboolean
 make_sure (RpTargetLoop *loop, const RpEntry *entry, GError **error)
 {
   g_autoptr (GError) local = NULL;
-  RpArtifact artifact = artifact_of (entry);
 
   if (loop->just_prepared || rp_keeper_verify (loop->keeper, entry, &local))
     return TRUE;
@@ -393,10 +395,7 @@ make_sure (RpTargetLoop *loop, const RpEntry *entry, GError **error)
       return FALSE;
     }
   rp_log_warning (loop->name, "%s; laying it ready again", local->message);
-  if (!loop->options.ops->prepare (loop->driver, &artifact, NULL, NULL, error))
-    return FALSE;
-  rp_keeper_mark (loop->keeper, &entry->digest, TRUE);
-  return TRUE;
+  return rp_keeper_prepare (loop->keeper, entry, error);
 }
 
 static RpAgentEvent

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "agent/config.h"
-#include "agent/journal.h"
+#include "agent/stock.h"
 
 typedef struct RpTargetLoop RpTargetLoop;
 
@@ -15,6 +15,7 @@ typedef struct {
   RpJournal *journal;
   const RpDriverOps *ops;
   RpStore *store;
+  RpStock *stock; /* of that store; or NULL: it is not tidied */
   RpOciClient *client; /* NULL: offline */
   /* Called on the loop's thread after a report was put into the outbox; or NULL. */
   void (*reported) (gpointer user_data);

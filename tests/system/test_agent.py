@@ -222,6 +222,74 @@ def test_two_agents_on_one_state_directory(site):
     assert site.agent.running
 
 
+# ---- what is let go of ----
+
+class Store:
+    """STATE/store of an agent, looked at from outside."""
+
+    def __init__(self, agent):
+        self.root = agent.dir / "state" / "store"
+
+    def blobs(self, place="blobs"):
+        return {f"sha256:{path.name}" for path in (self.root / place / "sha256").glob("??/*")}
+
+    def plant(self, count):
+        """So many blobs that nothing needs."""
+        junk = [hashlib.sha256(f"junk {i}".encode()).hexdigest() for i in range(count)]
+        for name in junk:
+            (self.root / "blobs" / "sha256" / name[:2]).mkdir(exist_ok=True)
+            (self.root / "blobs" / "sha256" / name[:2] / name).write_text("junk")
+        return {f"sha256:{name}" for name in junk}
+
+
+def window_of(site):
+    """All blobs of the releases that the window names, and the versions, newest first."""
+    versions = [entry["release"]["version"] for entry in site.shop.pointer()["window"]]
+    images = [site.shop.images[version] for version in versions]
+    return {digest for image in images for digest in (image.digest, *image.blobs)}, versions
+
+
+def test_what_leaves_the_window_leaves_the_store_and_the_oldest_can_be_undone_to(site):
+    store = Store(site.agent)
+    for i in range(1, 9):
+        site.ship(f"1.{i}")
+    needed, versions = window_of(site)
+    assert len(versions) == 6 and "1.0" not in versions
+    repoint.wait_for(lambda: store.blobs() == needed, 60, "the store being tidy")
+    assert "let go of" in site.agent.log_text()
+    site.is_local(*versions)
+    site.shop.stop()
+    site.agent.stop()
+    oldest = versions[-1]
+    site.agent.cli("undo", "--to-revision", str(1 + int(oldest.split(".")[1]))).ok()
+    assert site.get() == oldest
+
+
+def test_R25_a_sweep_that_is_killed_is_gone_on_with(site):
+    store = Store(site.agent)
+    site.ship("1.1")
+    site.ship("1.2")
+    needed, versions = window_of(site)
+    count = 4000
+    while True:
+        site.agent.stop()
+        junk = store.plant(count)
+        site.agent.start()
+        repoint.wait_for(lambda: len(store.blobs() & junk) < count, 60, "a sweep", every=0.001)
+        site.agent.kill9()
+        left = store.blobs() & junk
+        assert needed <= store.blobs()
+        if left:
+            break
+        count *= 4  # it was faster than we are
+    site.agent.start()
+    repoint.wait_for(lambda: store.blobs() == needed and not store.blobs("condemned"), 60, "the rest being gone")
+    site.shop.stop()
+    site.agent.kill9()
+    site.agent.cli("undo", "--to-revision", "1").ok()
+    assert site.get() == versions[-1] == "1.0"
+
+
 # ---- R19: the server is gone ----
 
 @pytest.mark.parametrize("running", [True, False], ids=["agent-runs", "no-agent"])
