@@ -94,6 +94,8 @@ environments:
         times.append(seconds_until(port, "1.0", lambda: repoint_undo(server, where)))
         repoint.wait_for(lambda: server.api("GET", f"/apps/{app}/environments/production/status")["converged"],
                          30, "the end of the undo")
+        # What was rolled back from is held, as it should be.
+        repoint.run_cli("release", "unhold", where, "2.0", "--because", "once more", server=server).ok()
     return times
 
 

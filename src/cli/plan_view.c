@@ -191,6 +191,21 @@ print_item (const RpTerm *out, const ItemState *state, const json_t *items, gsiz
     }
 }
 
+/* Every gate and its state; what is closed stands among the items too, with its way out. */
+static void
+print_gates (const RpTerm *out, const json_t *gates)
+{
+  gsize i;
+  json_t *gate;
+  json_array_foreach (gates, i, gate)
+  {
+    g_autofree char *text
+        = g_strdup_printf ("%s %s: %s", or_dash (rp_json_str (gate, "gate")),
+                           or_dash (rp_json_str (gate, "state")), or_dash (rp_json_str (gate, "reason")));
+    field (out, "gate", text);
+  }
+}
+
 static void
 print_items (const RpTerm *out, const json_t *items, gboolean brief)
 {
@@ -224,6 +239,8 @@ rp_plan_print (RpCli *cli, const json_t *plan, const json_t *restored, gboolean 
   print_bytes (&out, json_object_get (plan, "bytes"));
   field (&out, "cause", or_dash (rp_json_str (plan, "cause")));
   print_skipped (&out, json_object_get (plan, "skipped"));
+  if (!brief)
+    print_gates (&out, json_object_get (plan, "gates"));
   print_items (&out, json_object_get (plan, "items"), brief);
   fflush (out.stream);
 }

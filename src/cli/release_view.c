@@ -35,6 +35,19 @@ print_provenance (RpCli *cli, const json_t *release)
       rp_cli_print_fact (cli, "disputed", json_string_value (one));
 }
 
+char *
+rp_release_describe_hold (const json_t *hold)
+{
+  gint64 revision = rp_json_int (hold, "revision");
+  g_autofree char *ago = rp_humane_ago (rp_json_str (hold, "at"));
+  g_autofree char *how
+      = revision > 0 ? g_strdup_printf (", rolled back from in revision %" G_GINT64_FORMAT, revision)
+                     : g_strdup ("");
+  return g_strdup_printf ("%s in %s%s by %s %s: %s", rp_json_str (hold, "version"),
+                          rp_json_str (hold, "environment"), how, rp_json_str (hold, "actor"), ago,
+                          rp_json_str (hold, "because"));
+}
+
 void
 rp_release_print (RpCli *cli, const json_t *release)
 {
@@ -59,6 +72,12 @@ rp_release_print (RpCli *cli, const json_t *release)
         "%s = %s@%s, %s", rp_json_str (component, "name"), rp_json_str (component, "repository"),
         rp_json_str (component, "digest"), size);
     rp_cli_print_fact (cli, "component", text);
+  }
+  json_t *hold;
+  json_array_foreach (json_object_get (release, "holds"), i, hold)
+  {
+    g_autofree char *text = rp_release_describe_hold (hold);
+    rp_cli_print_fact (cli, "held", text);
   }
   print_provenance (cli, release);
 }

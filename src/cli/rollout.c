@@ -1,6 +1,7 @@
 #include "cli/follow.h"
 #include "cli/humane.h"
 #include "cli/move.h"
+#include "cli/release_view.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
@@ -262,6 +263,20 @@ print_targets (RpCli *cli, const json_t *status)
   json_array_foreach (json_object_get (status, "targets"), i, target) print_message (cli, target);
 }
 
+/* What may not be deployed here now. */
+static void
+print_holds (RpCli *cli, const json_t *status)
+{
+  gsize i;
+  json_t *hold;
+  json_array_foreach (json_object_get (status, "holds"), i, hold)
+  {
+    g_autofree char *line = rp_release_describe_hold (hold);
+    fputs ("  held: ", cli->out.stream);
+    rp_term_paragraph (&cli->out, 8, line);
+  }
+}
+
 static gboolean
 check_current (const char *where, const json_t *current, GError **error)
 {
@@ -293,7 +308,10 @@ show_status (RpCli *cli, const char *where, const json_t *status, GError **error
   else
     rp_cli_note (cli, "%s: nothing is deployed here yet", where);
   if (!cli->json)
-    print_targets (cli, status);
+    {
+      print_targets (cli, status);
+      print_holds (cli, status);
+    }
   return check_current (where, current, error);
 }
 

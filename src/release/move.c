@@ -27,6 +27,7 @@ rp_decision_free (RpDecision *move)
   g_free (move->cause);
   g_clear_pointer (&move->skipped, g_ptr_array_unref);
   g_free (move->caution);
+  g_clear_pointer (&move->gates, g_ptr_array_unref);
   g_free (move);
 }
 
@@ -423,6 +424,21 @@ caution_rolled_back (RpTxn *txn, const RpMoveRequest *request, RpDecision *move,
 }
 
 static gboolean
+judge_gates (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError **error)
+{
+  g_autoptr (GPtrArray) holds = rp_release_hold_load (txn, request->app, request->environment,
+                                                      move->release->number, error);
+  if (holds == NULL)
+    return FALSE;
+  RpGateFacts facts = { .app = request->app,
+                        .environment = request->environment,
+                        .version = move->release->version,
+                        .hold = holds->len > 0 ? holds->pdata[0] : NULL };
+  move->gates = rp_gates_judge (&facts);
+  return TRUE;
+}
+
+static gboolean
 decide_by_kind (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError **error)
 {
   if (rp_kind_is_rollback (request->kind))
@@ -436,7 +452,7 @@ decide_by_kind (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GErr
     }
   return (request->kind == RP_KIND_PROMOTE ? decide_promote (txn, request, move, error)
                                            : decide_deploy (txn, request, move, error))
-         && caution_rolled_back (txn, request, move, error);
+         && caution_rolled_back (txn, request, move, error) && judge_gates (txn, request, move, error);
 }
 
 RpDecision *
@@ -452,6 +468,8 @@ rp_move_decide (RpTxn *txn, const RpMoveRequest *request, GError **error)
     return NULL;
   if (move->skipped == NULL)
     move->skipped = g_ptr_array_new_with_free_func (passed_over_free);
+  if (move->gates == NULL)
+    move->gates = g_ptr_array_new ();
   if (request->cause != NULL && request->cause[0] != '\0')
     {
       g_free (move->cause);
@@ -461,6 +479,35 @@ rp_move_decide (RpTxn *txn, const RpMoveRequest *request, GError **error)
 }
 
 /* ---- move ---- */
+
+#define BACK_AND_FORTH 100 /* revisions that are looked at, no more */
+
+/* Which release a rollback holds: the one that it leaves. One that takes back the rollback before it, and so goes
+ * forward again, accuses nothing; one that takes that back does. 0: none. */
+static gboolean
+find_held (RpTxn *txn, const RpDecision *move, gint64 *out, GError **error)
+{
+  const RpRevision *current = move->environment->current;
+  g_autoptr (RpRows) rows
+      = rp_txn_query (txn, error,
+                      "SELECT kind, release FROM revision WHERE app = $1 AND environment = $2"
+                      " ORDER BY number DESC LIMIT $3",
+                      "ssi", current->app, current->environment, (gint64) BACK_AND_FORTH);
+  if (rows == NULL)
+    return FALSE;
+  gint64 to = move->release->number;
+  gboolean takes_back = FALSE;
+  for (gsize i = 0; i + 1 < rp_rows_count (rows); i++)
+    {
+      gboolean rollback = g_str_has_suffix (rp_rows_text (rows, i, 0), "rollback");
+      if (!rollback || rp_rows_int (rows, i + 1, 1) != to)
+        break;
+      takes_back = !takes_back;
+      to = rp_rows_int (rows, i, 1);
+    }
+  *out = takes_back ? 0 : current->release->number;
+  return TRUE;
+}
 
 gboolean
 rp_revision_append (RpEngine *engine, RpTxn *txn, const RpDecision *move, RpRevisionKind kind,
@@ -482,8 +529,13 @@ rp_revision_append (RpEngine *engine, RpTxn *txn, const RpDecision *move, RpRevi
   json_object_set_new (body, "expected_revision", json_integer (from));
   if (rp_kind_is_rollback (kind))
     {
+      gint64 held;
+      if (!find_held (txn, move, &held, error))
+        return FALSE;
       json_object_set_new (body, "restores", json_integer (move->restores));
       json_object_set_new (body, "rolls_back", json_integer (from));
+      if (held != 0)
+        json_object_set_new (body, "holds", json_integer (held));
     }
   if (idempotency != NULL)
     json_object_set (body, "idempotency", idempotency);
@@ -541,7 +593,8 @@ move_in_txn (RpTxn *txn, gpointer user_data, GError **error)
       planned.expected_revision = rp_plan_expected_revision (move->plan);
       return set_moved (txn, &planned, decided->environment->current, error);
     }
-  if (!rp_release_check_present (txn, decided->release, error))
+  if (!rp_gates_require_open (decided->gates, error)
+      || !rp_release_check_present (txn, decided->release, error))
     return FALSE;
   g_autoptr (json_t) key
       = rp_key_to_json (move->scope, request->idempotency_key, request->request_hash);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "release/environment.h"
+#include "release/gate.h"
 
 #define RP_ANY_REVISION (-1)
 
@@ -38,6 +39,7 @@ typedef struct
   char *cause;
   GPtrArray *skipped; /* RpPassedOver, on the way to the last known good */
   char *caution;      /* what people must know about this release here, or NULL */
+  GPtrArray *gates;   /* RpGate; none for a rollback */
 } RpDecision;
 void rp_decision_free (RpDecision *move);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpDecision, rp_decision_free)
@@ -45,12 +47,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpDecision, rp_decision_free)
 /* RP_ERROR_MOVED if the pointer is not where it is expected to be: the text says who moved it,
  * when, from and to what, and why; RP_ERROR_NOT_FOUND (of what was named, or of a known good
  * release), RP_ERROR_AMBIGUOUS, RP_ERROR_INVALID; RP_ERROR_BLOCKED where it must not or need not
- * go. */
+ * go. Gates are judged, and may be closed. */
 RpDecision *rp_move_decide (RpTxn *txn, const RpMoveRequest *request,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* In a write transaction: ends the current revision and appends the next one, kind, release, cause
- * and actor as given. `idempotency` is recorded with it, or NULL. */
+ * and actor as given. `idempotency` is recorded with it, or NULL. A rollback holds the release that it leaves, unless
+ * it takes back the rollback that came to it. Asks no gate. */
 gboolean rp_revision_append (RpEngine *engine, RpTxn *txn, const RpDecision *move,
                              RpRevisionKind kind, const char *actor, json_t *idempotency,
                              gint64 *out_number, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -255,6 +255,19 @@ add_provenance_item (const RpRelease *release, GPtrArray *items)
                           " org.opencontainers.image.revision");
 }
 
+static void
+add_gate_items (const GPtrArray *gates, GPtrArray *items)
+{
+  for (guint i = 0; i < gates->len; i++)
+    {
+      const RpGate *gate = gates->pdata[i];
+      if (gate->state != RP_GATE_CLOSED)
+        continue;
+      g_autofree char *subject = g_strconcat ("gate ", gate->name, NULL);
+      rp_plan_add_item (items, subject, RP_ITEM_BLOCKED, g_strdup (gate->reason), gate->way_out);
+    }
+}
+
 /* ---- plan ---- */
 
 typedef struct
@@ -271,6 +284,10 @@ look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   Look *look = user_data;
   look->move = rp_move_decide (txn, look->request, error);
   if (look->move == NULL)
+    return FALSE;
+  look->move->release->holds = rp_release_hold_load (txn, look->request->app, NULL,
+                                                     look->move->release->number, error);
+  if (look->move->release->holds == NULL)
     return FALSE;
   look->targets = rp_target_view_load_all (look->engine, txn, look->request->app,
                                            look->request->environment, error);
@@ -305,6 +322,7 @@ rp_plan_compute (RpEngine *engine, const RpMoveRequest *request, RpVerifyMode mo
       rp_plan_add_item (plan->items, subject, RP_ITEM_UNKNOWN, g_strdup (move->caution),
                         "make sure that what was wrong with it is no longer so");
     }
+  add_gate_items (move->gates, plan->items);
   if (!rp_plan_look_at_bytes (engine, move->release, mode, &plan->bytes, plan->items, error))
     return NULL;
   add_provenance_item (move->release, plan->items);

@@ -62,6 +62,7 @@ rp_plan_to_json (const RpPlan *plan)
   json_object_set_new (json, "bytes", rp_bytes_to_json (&plan->bytes));
   json_object_set_new (json, "blocked", json_boolean (plan->blocked));
   json_object_set_new (json, "skipped", skipped_to_json (move->skipped));
+  json_object_set_new (json, "gates", rp_gates_to_json (move->gates));
   json_object_set_new (json, "items", rp_items_to_json (plan->items));
   return json;
 }

@@ -6,6 +6,8 @@
  * environment.seq revision.finished  a revision got its outcome              → revision
  *   revision.stopped   it failed and will not be rolled back by itself, and why → revision
  *   target.reported    what an agent saw, where that changed   → target, target_local, report
+ *   release.held       a release is held in an environment     → release_hold
+ *   release.unheld     it is held no longer                    → release_hold
  */
 #include "base/json.h"
 #include "release/engine.h"
@@ -64,6 +66,11 @@ static const char schema[]
       "CREATE INDEX IF NOT EXISTS revision_release ON revision (app, release, environment, number);"
       "CREATE INDEX IF NOT EXISTS revision_open ON revision (app, environment, number)"
       " WHERE outcome = 'progressing' OR rollback_due = 1;"
+      "CREATE TABLE IF NOT EXISTS release_hold ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, release BIGINT NOT NULL,"
+      " revision BIGINT NOT NULL, actor TEXT NOT NULL, because TEXT NOT NULL, at_us BIGINT NOT NULL,"
+      " seq BIGINT NOT NULL, PRIMARY KEY (app, environment, release));"
+      "CREATE INDEX IF NOT EXISTS release_hold_release ON release_hold (app, release);"
       "CREATE TABLE IF NOT EXISTS report ("
       " app TEXT NOT NULL, environment TEXT NOT NULL, target TEXT NOT NULL, id TEXT NOT NULL,"
       " content TEXT NOT NULL, seq BIGINT NOT NULL,"
@@ -76,7 +83,7 @@ static const char *const tables[]
     = { "app",          "component",   "environment", "target",
         "target_local", "app_release", "revision",    "release_component",
         "report",       "idempotency", "release_provenance", "release_disagreement",
-        "environment_window", NULL };
+        "environment_window", "release_hold", NULL };
 
 /* Moves the marks that long polls compare; `pointer` if agents get something else from now on. */
 static gboolean
@@ -234,11 +241,54 @@ leave_revision (RpTxn *txn, const RpEvent *event, GError **error)
                          "issi", number, app, environment, rp_json_int (event->body, "rolls_back"));
 }
 
+/* `revision`: the rollback that places it; 0: by hand. */
+static gboolean
+place_hold (RpTxn *txn, const RpEvent *event, gint64 release, gint64 revision, const char *because,
+            GError **error)
+{
+  return rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO release_hold VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+                      " ON CONFLICT (app, environment, release) DO UPDATE SET"
+                      " revision = excluded.revision, actor = excluded.actor,"
+                      " because = excluded.because, at_us = excluded.at_us, seq = excluded.seq",
+                      "ssiissii", rp_json_str (event->body, "app"),
+                      rp_json_str (event->body, "environment"), release, revision, event->actor,
+                      because, event->at_us, event->seq);
+}
+
+static gboolean
+release_held (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  return place_hold (txn, event, rp_json_int (event->body, "release"), 0,
+                     rp_json_str (event->body, "because"), error)
+         && touch (txn, event, FALSE, error);
+}
+
+static gboolean
+release_unheld (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  return rp_txn_exec (txn, error, NULL,
+                      "DELETE FROM release_hold WHERE app = $1 AND environment = $2 AND release = $3",
+                      "ssi", rp_json_str (event->body, "app"),
+                      rp_json_str (event->body, "environment"), rp_json_int (event->body, "release"))
+         && touch (txn, event, FALSE, error);
+}
+
+/* What a rollback left is held, if the event says so: those of before there were holds do not. */
+static gboolean
+hold_left (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  gint64 release = rp_json_int (event->body, "holds");
+  return release == 0
+         || place_hold (txn, event, release, rp_json_int (event->body, "number"),
+                        rp_json_str (event->body, "cause"), error);
+}
+
 static gboolean
 revision_created (RpTxn *txn, const RpEvent *event, GError **error)
 {
   json_t *body = event->body;
-  return leave_revision (txn, event, error)
+  return leave_revision (txn, event, error) && hold_left (txn, event, error)
          && rp_txn_exec (
              txn, error, NULL,
              "INSERT INTO revision VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
@@ -344,6 +394,7 @@ static const struct
   { "app.applied", app_applied },           { "release.created", release_created },
   { "revision.created", revision_created }, { "revision.finished", revision_finished },
   { "revision.stopped", revision_stopped }, { "target.reported", target_reported },
+  { "release.held", release_held },         { "release.unheld", release_unheld },
 };
 
 static gboolean

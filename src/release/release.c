@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "release/engine_priv.h"
+#include "release/hold.h"
 #include "release/provenance.h"
 
 void
@@ -42,6 +43,7 @@ rp_release_free (RpRelease *release)
   g_free (release->run_url);
   g_ptr_array_unref (release->provenance);
   g_ptr_array_unref (release->disagreements);
+  g_clear_pointer (&release->holds, g_ptr_array_unref);
   g_free (release->actor);
   g_free (release);
 }
@@ -322,8 +324,14 @@ static gboolean
 get_in_txn (RpTxn *txn, gpointer user_data, GError **error)
 {
   Query *query = user_data;
-  query->release = rp_release_find (txn, query->app, query->ref, error);
-  return query->release != NULL;
+  g_autoptr (RpRelease) release = rp_release_find (txn, query->app, query->ref, error);
+  if (release == NULL)
+    return FALSE;
+  release->holds = rp_release_hold_load (txn, query->app, NULL, release->number, error);
+  if (release->holds == NULL)
+    return FALSE;
+  query->release = g_steal_pointer (&release);
+  return TRUE;
 }
 
 RpRelease *
@@ -366,8 +374,11 @@ list_in_txn (RpTxn *txn, gpointer user_data, GError **error)
                       query->commit, query->limit);
   if (rows == NULL)
     return FALSE;
-  query->releases = from_rows (txn, query->app, rows, error);
-  return query->releases != NULL;
+  g_autoptr (GPtrArray) releases = from_rows (txn, query->app, rows, error);
+  if (releases == NULL || !rp_release_hold_fill (txn, releases, error))
+    return FALSE;
+  query->releases = g_steal_pointer (&releases);
+  return TRUE;
 }
 
 GPtrArray *

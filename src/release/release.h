@@ -31,6 +31,7 @@ typedef struct
   char *run_url;
   GPtrArray *provenance;    /* RpProvenance */
   GPtrArray *disagreements; /* char *: a line each */
+  GPtrArray *holds;         /* RpReleaseHold (release/hold.h): where it is held; NULL: not looked up */
   char *actor;
   gint64 at_us;
   gint64 seq;

@@ -1,3 +1,4 @@
+#include "release/hold.h"
 #include "release/json_out.h"
 #include "release/provenance.h"
 
@@ -41,6 +42,7 @@ rp_release_to_json (const RpRelease *release)
   json_object_set_new (json, "source", source);
   json_object_set_new (json, "provenance", rp_provenance_to_json (release->provenance));
   json_object_set_new (json, "disagreements", rp_json_texts (release->disagreements));
+  json_object_set_new (json, "holds", rp_release_hold_list_to_json (release->holds));
   json_object_set_new (json, "actor", json_string (release->actor));
   json_object_set_new (json, "at", rp_json_time_or_null (release->at_us));
   json_object_set_new (json, "seq", json_integer (release->seq));

@@ -185,6 +185,7 @@ rp_status_free (RpStatus *status)
   g_free (status->environment);
   rp_revision_free (status->current);
   g_clear_pointer (&status->targets, g_ptr_array_unref);
+  g_clear_pointer (&status->holds, g_ptr_array_unref);
   g_free (status);
 }
 
@@ -228,7 +229,8 @@ status_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   status->seq = environment->seq;
   status->targets
       = rp_target_view_load_all (query->engine, txn, query->app, query->environment, error);
-  if (status->targets == NULL
+  status->holds = rp_release_hold_load (txn, query->app, query->environment, 0, error);
+  if (status->targets == NULL || status->holds == NULL
       || !rp_revision_load_current (txn, query->app, query->environment, &status->current, error))
     return FALSE;
   status->converged = is_converged (status);

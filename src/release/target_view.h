@@ -2,6 +2,7 @@
 #pragma once
 
 #include "release/environment.h"
+#include "release/hold.h"
 #include "release/rollout.h"
 
 /* An agent that polls is seen at least every minute; silent for longer than this it counts as away.
@@ -57,6 +58,7 @@ typedef struct
   RpRevision *current; /* or NULL */
   gboolean converged;  /* every target confirmed the current revision */
   GPtrArray *targets;  /* RpTargetView */
+  GPtrArray *holds;    /* RpReleaseHold: what may not be deployed here now */
 } RpStatus;
 void rp_status_free (RpStatus *status);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpStatus, rp_status_free)

@@ -35,6 +35,12 @@ const RpRoute rp_api_routes[] = {
     "Current revision and state of each target; long poll" },
   { "GET", ENVIRONMENT "/ready", RP_ROUTE_SLOW, RP_NEED_READ, rp_api_ready,
     "Whether each revision in the window could be gone back to now" },
+  { "GET", ENVIRONMENT "/holds", RP_ROUTE_READ, RP_NEED_READ, rp_api_release_holds,
+    "Releases that are held in an environment" },
+  { "POST", ENVIRONMENT "/holds", RP_ROUTE_WRITE, RP_NEED_DEPLOY, rp_api_release_hold,
+    "Hold a release: no deploy and no promote points at it here" },
+  { "POST", ENVIRONMENT "/holds/{release}/end", RP_ROUTE_WRITE, RP_NEED_APPROVE,
+    rp_api_release_unhold, "Lift the hold of a release" },
   { "GET", ENVIRONMENT "/targets/{target}/pointer", RP_ROUTE_READ, RP_NEED_AGENT, rp_api_pointer,
     "For agents: the current revision and what must stay on the host; long poll" },
   { "POST", ENVIRONMENT "/targets/{target}/reports", RP_ROUTE_WRITE, RP_NEED_AGENT, rp_api_report,
@@ -178,6 +184,32 @@ rp_api_verify (const RpRequest *request, RpVerifyMode fallback, RpVerifyMode *ou
       return FALSE;
     }
   return TRUE;
+}
+
+gboolean
+rp_api_check_cause (const char *cause, const char *where, GError **error)
+{
+  gboolean sane = cause == NULL || strlen (cause) <= RP_API_CAUSE_MAX;
+  for (const char *p = cause; sane && p != NULL && *p != '\0'; p++)
+    sane = !g_ascii_iscntrl (*p);
+  if (!sane)
+    g_set_error (error, RP_ERROR, RP_ERROR_INVALID, "%s: expected at most %d bytes on one line", where,
+                 RP_API_CAUSE_MAX);
+  return sane;
+}
+
+gboolean
+rp_api_because (const json_t *body, const char *where, const char **out, GError **error)
+{
+  g_autofree char *field = g_strconcat (where, ".because", NULL);
+  if (!rp_json_need_string (body, "because", where, out, error)
+      || !rp_api_check_cause (*out, field, error))
+    return FALSE;
+  if (**out != '\0')
+    return TRUE;
+  g_set_error (error, RP_ERROR, RP_ERROR_INVALID, "%s: say why, for whoever reads the record later",
+               field);
+  return FALSE;
 }
 
 static gboolean

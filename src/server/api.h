@@ -7,6 +7,7 @@
 #define RP_API_WAIT_MAX_MS  (5 * 60 * 1000)
 #define RP_API_LIST_DEFAULT 50
 #define RP_API_LIST_MAX     1000
+#define RP_API_CAUSE_MAX    1000 /* bytes */
 
 /* ?limit= (1 … RP_API_LIST_MAX) and ?before= (0: from the newest). */
 gboolean rp_api_page (const RpRequest *request, gint64 *out_limit, gint64 *out_before,
@@ -25,6 +26,12 @@ gboolean rp_api_key (const RpRequest *request, const json_t *content, const char
 /* Answers with the error and more about it ({"error":{"code","message","detail"}}). Takes over
  * `detail`. Always TRUE. */
 gboolean rp_api_fail (RpRequest *request, const GError *error, json_t *detail);
+
+/* NULL, or RP_API_CAUSE_MAX bytes on one line. */
+gboolean rp_api_check_cause (const char *cause, const char *where, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The member `because`, which must be there: who reads the record later wants to know. */
+gboolean rp_api_because (const json_t *body, const char *where, const char **out,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* api_apps.c */
 gboolean rp_api_version (RpRequest *request, GError **error);
@@ -50,6 +57,10 @@ gboolean rp_api_revisions (RpRequest *request, GError **error);
 gboolean rp_api_revision (RpRequest *request, GError **error);
 gboolean rp_api_status (RpRequest *request, GError **error);
 gboolean rp_api_ready (RpRequest *request, GError **error);
+/* api_gates.c */
+gboolean rp_api_release_holds (RpRequest *request, GError **error);
+gboolean rp_api_release_hold (RpRequest *request, GError **error);
+gboolean rp_api_release_unhold (RpRequest *request, GError **error);
 /* api_agents.c */
 gboolean rp_api_pointer (RpRequest *request, GError **error);
 gboolean rp_api_report (RpRequest *request, GError **error);

@@ -6,8 +6,6 @@
 #include "release/target_view.h"
 #include "server/api.h"
 
-#define CAUSE_MAX 1000 /* bytes */
-
 /* ---- what is asked for ---- */
 
 static gboolean
@@ -22,18 +20,6 @@ read_kind (json_t *body, RpRevisionKind *out, GError **error)
   g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
                "auto-rollback is what repoint does by itself; ask for a rollback");
   return FALSE;
-}
-
-static gboolean
-check_cause (const char *cause, GError **error)
-{
-  gboolean sane = cause == NULL || strlen (cause) <= CAUSE_MAX;
-  for (const char *p = cause; sane && p != NULL && *p != '\0'; p++)
-    sane = !g_ascii_iscntrl (*p);
-  if (!sane)
-    g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
-                 "revision.cause: expected at most %d bytes on one line", CAUSE_MAX);
-  return sane;
 }
 
 /* Items of a plan that the caller takes as they are. Missing or damaged bytes are not among what
@@ -84,7 +70,7 @@ read_move (RpRequest *request, json_t *body, RpMoveRequest *out, GError **error)
          && rp_json_opt_string (body, "from", "revision", &out->from, error)
          && rp_json_opt_string (body, "cause", "revision", &out->cause, error)
          && rp_json_opt_int (body, "expected_revision", "revision", &out->expected_revision, error)
-         && check_numbers (out, error) && check_cause (out->cause, error)
+         && check_numbers (out, error) && rp_api_check_cause (out->cause, "revision.cause", error)
          && check_accept (body, error);
 }
 

@@ -29,6 +29,7 @@ static const struct {
   [RP_NEED_READ] = { RP_ACTION_READ, { "app" }, NULL },
   [RP_NEED_RELEASE] = { RP_ACTION_RELEASE, { "app" }, NULL },
   [RP_NEED_DEPLOY] = { RP_ACTION_DEPLOY, { "app", "environment" }, NULL },
+  [RP_NEED_APPROVE] = { RP_ACTION_APPROVE, { "app", "environment" }, NULL },
   [RP_NEED_AGENT] = { RP_ACTION_AGENT, { "app", "environment", "target" }, NULL },
   [RP_NEED_ADMINISTER] = { RP_ACTION_ADMINISTER, { NULL }, NULL },
 };

@@ -88,6 +88,7 @@ typedef enum {
   RP_NEED_READ,    /* {app} */
   RP_NEED_RELEASE, /* {app} */
   RP_NEED_DEPLOY,  /* {app}/{environment} */
+  RP_NEED_APPROVE, /* {app}/{environment} */
   RP_NEED_AGENT,   /* {app}/{environment}/{target} */
   RP_NEED_ADMINISTER,
 } RpNeed;

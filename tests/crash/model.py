@@ -37,6 +37,7 @@ class Model:
         self.releases = {}       # version → digest
         self.history = {name: [] for name in ENVIRONMENTS}  # newest first, as the API has it
         self.running = {}        # environment → {digest, release's digest}
+        self.lifts = {}          # (environment, version) → the newest revision when somebody began to lift its hold
         self.holds = {}          # id → (digest, until or None)
         self.pending = {}        # ("manifest", repository, digest) or ("tag", …) → the values that may be
 
@@ -101,6 +102,20 @@ class Model:
                     and version != history[0]["release"]["version"]:
                 found.setdefault(version, seconds(after["at"]))
         return list(found.items())
+
+    def held_by(self, environment):
+        """Version → the rollback that left it, unless that took back the one before."""
+        at = {row["number"]: row for row in self.history[environment]}
+
+        def rollback(number):
+            return number in at and "rollback" in at[number]["kind"]
+
+        def takes_back(number):
+            return rollback(number - 1) and number - 2 in at and not takes_back(number - 1) \
+                and at[number - 2]["release"]["number"] == at[number]["release"]["number"]
+
+        return {at[number - 1]["release"]["version"]: number for number in sorted(at)
+                if rollback(number) and not takes_back(number)}
 
     def window(self, environment, now, slack=0):
         """Versions; with `slack`, only those that do not hang on seconds."""

@@ -290,10 +290,10 @@ class Player:
             path = f"/apps/shop/environments/{name}/revisions?limit=1000"
             self.model.history[name] = self.server.api("GET", path)["revisions"]
 
-    def point(self, environment, body, digest=None):
+    def point(self, environment, body, digest=None, more=()):
         known = self.model.history[environment]
         body["expected_revision"] = known[0]["number"] if known else 0
-        refused = (404, 405, 409, 422) if not digest else self.refusals_of(digest, "shop/web")
+        refused = (404, 405, 409, 422) if not digest else (*self.refusals_of(digest, "shop/web"), *more)
         answer = self.ask("POST", f"/apps/shop/environments/{environment}/revisions", body, refused=refused)
         self.history()
         if answer:
@@ -327,7 +327,21 @@ class Player:
         if not version:
             return False
         environment = self.pick(ENVIRONMENTS)
-        return self.point(environment, {"kind": "deploy", "release": version}, self.model.releases[version])
+        held, lifted = self.model.held_by(environment).get(version, 0), self.model.lifts.get((environment, version), 0)
+        if held > lifted:
+            return self.lift(environment, version)
+        # It may be that the lifting was cut off.
+        return self.point(environment, {"kind": "deploy", "release": version}, self.model.releases[version],
+                          more=(422,) if held else ())
+
+    def lift(self, environment, version):
+        """What was rolled back from is refused, until somebody lifts that."""
+        path = f"/apps/shop/environments/{environment}"
+        self.ask("POST", f"{path}/revisions", {"kind": "deploy", "release": version}, wanted=(),
+                 refused=(404, 405, 409, 422, 500))
+        self.model.lifts[environment, version] = self.model.history[environment][0]["number"]
+        self.ask("POST", f"{path}/holds/{version}/end", {"because": "the model is sure of it"})
+        return True
 
     def undo(self):
         return self.point(self.pick(ENVIRONMENTS), {"kind": "rollback", "cause": "the model says so"})

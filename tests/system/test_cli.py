@@ -113,7 +113,7 @@ def release(number, version="1.0"):
                             "media_type": "application/vnd.oci.image.manifest.v1+json",
                             "size_bytes": 12345678, "requested": "1.0"}],
             "source": {"repository": None, "commit": "0123456789abcdef0123", "build": "398",
-                       "run_url": None}, "provenance": [], "disagreements": [],
+                       "run_url": None}, "provenance": [], "disagreements": [], "holds": [],
             "actor": "ci@runner", "at": "2026-01-02T03:04:05.678Z", "seq": 1}
 
 
@@ -123,7 +123,7 @@ def plan(kind="deploy", blocked=False, items=(), **more):
             "restores": None, "expected_revision": 6, "cause": "derived",
             "bytes": {"blobs": 3, "size_bytes": 12345678, "verified_at": "2026-01-02T03:04:05.678Z",
                       "problems": []},
-            "blocked": blocked, "skipped": [], "items": list(items), **more}
+            "blocked": blocked, "skipped": [], "gates": [], "items": list(items), **more}
 
 
 def target(state, number, **more):
@@ -135,7 +135,7 @@ def target(state, number, **more):
 
 def status(seq, current, *targets):
     return {"app": "shop", "environment": "production", "seq": seq, "current": current,
-            "converged": True, "targets": list(targets)}
+            "converged": True, "holds": [], "targets": list(targets)}
 
 
 @pytest.fixture

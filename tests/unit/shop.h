@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "release/app.h"
 #include "release/engine.h"
+#include "release/hold.h"
 #include "release/move.h"
 #include "release/plan.h"
 #include "release/report.h"
@@ -186,6 +187,18 @@ shop_move (Shop *shop, const char *environment, RpRevisionKind kind, const char 
   gint64 number = revision->number;
   rp_revision_free (revision);
   return number;
+}
+
+/* What a rollback left is held; somebody says that it may go again. */
+static inline void
+shop_unhold (Shop *shop, const char *environment, const char *release)
+{
+  GError *error = NULL;
+  RpReleaseHoldRequest request
+      = { "shop", environment, release, "it was something else", "tester@host" };
+  RpReleaseHold *hold = rp_release_hold_lift (shop->engine, &request, &error);
+  check_ok (hold != NULL);
+  rp_release_hold_free (hold);
 }
 
 static inline RpReport

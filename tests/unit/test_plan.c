@@ -112,6 +112,11 @@ test_tells_what_was_rolled_back (void **unused)
 {
   Shop *shop = shop_at_v3 ();
   (void) shop_move (shop, "production", RP_KIND_ROLLBACK, NULL);
+  g_autoptr (RpPlan) held = make_plan (shop, RP_KIND_DEPLOY, "v3", RP_VERIFY_PRESENT);
+  check_item (held, "gate hold", RP_ITEM_BLOCKED,
+              "v3 is held in production: rolled back from in revision 4 by tester@host");
+  assert_true (held->blocked);
+  shop_unhold (shop, "production", "v3");
   g_autoptr (RpPlan) plan = make_plan (shop, RP_KIND_DEPLOY, "v3", RP_VERIFY_PRESENT);
   check_item (plan, "release v3", RP_ITEM_UNKNOWN,
               "was rolled back from in production: revision 3, by tester@host in revision 4");

@@ -428,6 +428,7 @@ test_at_most_once_a_release (void **unused)
   shop_report (shop, "production", 2, RP_PHASE_FAILED);
   tick (shop, 0);
   shop_report (shop, "production", 3, RP_PHASE_CONFIRMED);
+  shop_unhold (shop, "production", "v2");
   (void) shop_move (shop, "production", DEPLOY, "v2");
   shop_report (shop, "production", 4, RP_PHASE_FAILED);
   tick (shop, 0);

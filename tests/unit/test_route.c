@@ -34,6 +34,7 @@ fits (const RpRoute *route)
     case RP_NEED_RELEASE:
       return names (route, "app");
     case RP_NEED_DEPLOY:
+    case RP_NEED_APPROVE:
       return names (route, "app") && names (route, "environment");
     case RP_NEED_AGENT:
       return names (route, "app") && names (route, "environment") && names (route, "target");

@@ -1,0 +1,60 @@
+/* What stands in the way of a deploy or a promote, and how it is put there and taken away. */
+#include "base/json.h"
+#include "release/hold.h"
+#include "server/api.h"
+
+/* ---- holds ---- */
+
+gboolean
+rp_api_release_holds (RpRequest *request, GError **error)
+{
+  g_autoptr (GPtrArray) holds
+      = rp_release_hold_list (rp_request_services (request)->engine, rp_request_param (request, "app"),
+                              rp_request_param (request, "environment"), error);
+  if (holds == NULL)
+    return FALSE;
+  json_t *json = json_object ();
+  json_object_set_new (json, "holds", rp_release_hold_list_to_json (holds));
+  rp_respond_json (request, 200, json);
+  return TRUE;
+}
+
+static RpReleaseHoldRequest
+hold_request (const RpRequest *request)
+{
+  return (RpReleaseHoldRequest){ .app = rp_request_param (request, "app"),
+                                 .environment = rp_request_param (request, "environment"),
+                                 .release = rp_request_param (request, "release"),
+                                 .actor = rp_request_actor (request) };
+}
+
+gboolean
+rp_api_release_hold (RpRequest *request, GError **error)
+{
+  g_autoptr (json_t) body = rp_request_json (request, error);
+  RpReleaseHoldRequest wanted = hold_request (request);
+  if (body == NULL || !rp_json_need_string (body, "release", "hold", &wanted.release, error)
+      || !rp_api_because (body, "hold", &wanted.because, error))
+    return FALSE;
+  g_autoptr (RpReleaseHold) hold
+      = rp_release_hold_place (rp_request_services (request)->engine, &wanted, error);
+  if (hold == NULL)
+    return FALSE;
+  rp_respond_json (request, 201, rp_release_hold_to_json (hold));
+  return TRUE;
+}
+
+gboolean
+rp_api_release_unhold (RpRequest *request, GError **error)
+{
+  g_autoptr (json_t) body = rp_request_json (request, error);
+  RpReleaseHoldRequest wanted = hold_request (request);
+  if (body == NULL || !rp_api_because (body, "hold", &wanted.because, error))
+    return FALSE;
+  g_autoptr (RpReleaseHold) hold
+      = rp_release_hold_lift (rp_request_services (request)->engine, &wanted, error);
+  if (hold == NULL)
+    return FALSE;
+  rp_respond_json (request, 200, rp_release_hold_to_json (hold));
+  return TRUE;
+}

@@ -1,0 +1,138 @@
+"""What stands in the way of a deploy or a promote, and never in the way of a rollback."""
+
+import json
+
+import pytest
+
+from guarded import Guarded
+from shop import Shop
+from support import oci, repoint
+
+HOLDS = "/apps/shop/environments/production/holds"
+
+
+@pytest.fixture
+def shop(server, cli, start_agent, tmp_path):
+    shop = Shop(server, cli, start_agent, tmp_path, trial="2s")
+    shop.ship("1.0")
+    return shop
+
+
+def events(cli, kind):
+    return cli("ledger", "log", "--kind", kind, "--limit", "1000", "-o", "json").ok().json["events"]
+
+
+# ---- holds ----
+
+def test_R35_the_pipeline_run_again_does_not_bring_back_what_was_rolled_back_from(shop, server, cli):
+    shop.ship("1.1")
+    shop.undo("--because", "it loses orders")
+    # The job is tried again: the same request, of a pipeline that knows nothing of the night.
+    refused = shop.deploy("1.1", rc=5)
+    assert "1.1 is held in production" in refused.stderr and "rolled back from in revision 3" in refused.stderr
+    assert "it loses orders" in refused.stderr
+    assert "repoint release unhold shop/production 1.1 --because" in refused.stderr
+    assert len(shop.history()) == 3 and shop.runs() == "1.0"
+    # So it is in what the API answers, whoever asks.
+    status, _, data = server.request("POST", "/api/v1/apps/shop/environments/production/revisions",
+                                     {"kind": "deploy", "release": "1.1"})
+    error = json.loads(data)["error"]
+    assert status == 422 and error["code"] == "blocked", error
+    assert [item["subject"] for item in error["detail"]["items"] if item["state"] == "blocked"] == ["gate hold"]
+    # Another release goes, and goes back again, as before.
+    shop.ship("1.2")
+    shop.undo()
+    assert shop.runs() == "1.0"
+    cli("ledger", "verify").ok()
+
+
+def test_R35_the_hold_is_in_the_event_that_moves_the_pointer(shop, cli):
+    shop.ship("1.1")
+    shop.undo()
+    created = events(cli, "revision.created")[-1]["body"]
+    assert created["number"] == 3 and created["holds"] == 2 and created["rolls_back"] == 2
+    assert not events(cli, "release.held"), "a second event, which could be lost alone"
+
+
+def test_R35_only_a_reason_lifts_it_and_then_it_may_go_again(shop, server, cli):
+    shop.ship("1.1")
+    shop.undo("--because", "the database was full")
+    assert "--because" in cli("release", "unhold", "shop/production", "1.1").exits(2).stderr
+    assert server.request("POST", f"/api/v1{HOLDS}/1.1/end", {"because": ""})[0] == 400
+    lifted = cli("release", "unhold", "shop/production", "1.1", "--because", "it has a larger disk").ok()
+    assert "the database was full" in lifted.stdout
+    assert cli("release", "unhold", "shop/production", "1.1", "--because", "again").exits(3)
+    shop.deploy("1.1")
+    assert shop.runs() == "1.1"
+    event, = events(cli, "release.unheld")
+    assert event["body"]["because"] == "it has a larger disk"
+
+
+def test_R35_a_hold_is_shown_wherever_one_looks(shop, server, cli):
+    shop.ship("1.1")
+    shop.undo("--because", "it loses orders")
+    listed = cli("release", "list", "shop").ok().stdout
+    assert "HELD IN" in listed and "production" in listed
+    assert "it loses orders" in cli("release", "show", "shop", "1.1").ok().stdout
+    assert "it loses orders" in cli("rollout", "status", "shop/production").ok().stdout
+    hold, = server.api("GET", "/apps/shop/environments/production/status")["holds"]
+    assert hold["version"] == "1.1" and hold["revision"] == 3
+    assert server.api("GET", HOLDS)["holds"] == [hold]
+    plan = cli("plan", "shop/production", "1.1", "-o", "json").exits(5).json
+    gate, = [gate for gate in plan["gates"] if gate["gate"] == "hold"]
+    assert gate["state"] == "closed" and "it loses orders" in gate["reason"]
+    dry = cli("deploy", "shop/production", "1.0", "--dry-run").ok().stdout
+    assert "hold open" in dry
+
+
+def test_R35_a_rollback_may_go_to_what_is_held_and_taking_one_back_accuses_nobody(shop, server):
+    shop.ship("1.1")
+    shop.undo()
+    shop.undo("--to-revision", "2", "--because", "it was the network")
+    assert shop.runs() == "1.1"
+    hold, = server.api("GET", HOLDS)["holds"]
+    assert hold["version"] == "1.1", "1.0, which the mistaken rollback went to, did nothing wrong"
+    # What holds 1.1 is still there: a person who is sure of it says so.
+    assert "release unhold" in shop.deploy("1.1", rc=5).stderr
+    shop.undo("--to-revision", "1", "--because", "it was not the network")
+    assert shop.runs() == "1.0"
+    hold, = server.api("GET", HOLDS)["holds"]
+    assert hold["because"] == "it was not the network" and hold["revision"] == 5
+
+
+def test_R35_undo_on_the_host_without_a_server_holds_it_too(shop, server, cli):
+    shop.ship("1.1")
+    server.stop()
+    shop.agent.cli("undo", "--because", "nobody answers").ok()
+    assert shop.runs() == "1.0"
+    server.start()
+    repoint.wait_for(lambda: len(shop.history()) == 3, what="the report of the host")
+    assert "nobody answers" in shop.deploy("1.1", rc=5).stderr
+    assert server.api("GET", HOLDS)["holds"][0]["revision"] == 3
+
+
+def test_a_release_is_held_by_hand_before_it_ever_ran(shop, cli):
+    shop.release("1.1")
+    cli("release", "hold", "shop/production", "1.1", "--because", "waits for the new disks").ok()
+    refused = shop.deploy("1.1", rc=5)
+    assert "held by hand by" in refused.stderr and "waits for the new disks" in refused.stderr
+    shop.deploy("1.0")
+
+
+def test_who_may_deploy_may_hold_and_only_who_approves_may_lift(start_server, cli, tmp_path):
+    guarded = Guarded(start_server, cli, tmp_path)
+    guarded.cli("apply", "-f", "-", token=guarded.token, input=(
+        "app: shop\ncomponents: {web: {repository: shop/web}}\n"
+        "environments:\n  - name: staging\n  - name: production\n")).ok()
+    pipeline = guarded.robot("pipeline", "push:shop/*", "release:shop", "deploy:shop/production")
+    person = guarded.robot("person", "approve:shop/production")
+    guarded.push("shop/web", "1.0", oci.make_image([{"version": "1.0"}]), pipeline)
+    guarded.cli("release", "create", "shop", "--version", "1.0", "--component", "web=1.0", token=pipeline).ok()
+    words = "shop/production", "1.0", "--because", "the auditors look"
+    guarded.cli("release", "hold", *words, token=pipeline).ok()
+    denied = guarded.cli("release", "unhold", *words, token=pipeline).exits(5)
+    assert "approve:shop/production" in denied.stderr
+    guarded.cli("release", "hold", *words, token=person).exits(5)
+    guarded.cli("deploy", "shop/production", "1.0", token=pipeline).exits(5)
+    guarded.cli("release", "unhold", *words, token=person).ok()
+    guarded.cli("deploy", "shop/production", "1.0", token=pipeline).ok()
