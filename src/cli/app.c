@@ -88,14 +88,16 @@ static void
 print_environments (RpCli *cli, const json_t *app)
 {
   g_autoptr (RpTable) table = rp_table_new (
-      "ENVIRONMENT|~CURRENT|OUTCOME|~UNDO TARGET|>WINDOW|ON FAILURE|TRIAL|~TARGETS");
+      "ENVIRONMENT|?PAUSED|~CURRENT|OUTCOME|~UNDO TARGET|>WINDOW|ON FAILURE|TRIAL|~TARGETS");
   gsize i;
   json_t *environment;
   json_array_foreach (json_object_get (app, "environments"), i, environment)
   {
     const json_t *current = json_object_get (environment, "current");
     const char *outcome = rp_json_str (current, "outcome");
+    gboolean paused = json_is_object (json_object_get (environment, "paused"));
     rp_table_add (table, RP_STYLE_BOLD, rp_json_str (environment, "name"));
+    rp_table_add (table, RP_STYLE_WARN, paused ? "paused" : NULL);
     rp_table_take (table, RP_STYLE_PLAIN, describe_pointer (current));
     rp_table_add (table, rp_humane_outcome_style (outcome), outcome);
     rp_table_take (table, RP_STYLE_PLAIN,

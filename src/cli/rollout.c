@@ -265,8 +265,17 @@ print_targets (RpCli *cli, const json_t *status)
 
 /* What may not be deployed here now. */
 static void
-print_holds (RpCli *cli, const json_t *status)
+print_stops (RpCli *cli, const json_t *status)
 {
+  const json_t *pause = json_object_get (status, "paused");
+  if (json_is_object (pause))
+    {
+      g_autofree char *ago = rp_humane_ago (rp_json_str (pause, "at"));
+      g_autofree char *line = g_strdup_printf ("by %s %s: %s", rp_json_str (pause, "actor"), ago,
+                                               rp_json_str (pause, "because"));
+      fputs ("  paused: ", cli->out.stream);
+      rp_term_paragraph (&cli->out, 10, line);
+    }
   gsize i;
   json_t *hold;
   json_array_foreach (json_object_get (status, "holds"), i, hold)
@@ -310,7 +319,7 @@ show_status (RpCli *cli, const char *where, const json_t *status, GError **error
   if (!cli->json)
     {
       print_targets (cli, status);
-      print_holds (cli, status);
+      print_stops (cli, status);
     }
   return check_current (where, current, error);
 }

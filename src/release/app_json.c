@@ -47,6 +47,7 @@ json_t *
 rp_environment_to_json (const RpEnvironment *environment)
 {
   json_t *json = declared_to_json (environment);
+  json_object_set_new (json, "paused", rp_pause_to_json_or_null (environment->pause));
   json_object_set_new (json, "current", rp_revision_to_json_or_null (environment->current));
   json_object_set_new (json, "last_good", rp_revision_to_json_or_null (environment->last_good));
   return json;

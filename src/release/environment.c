@@ -31,6 +31,7 @@ rp_environment_free (RpEnvironment *environment)
   g_free (environment->app);
   g_free (environment->name);
   g_ptr_array_unref (environment->targets);
+  rp_pause_free (environment->pause);
   rp_revision_free (environment->current);
   rp_revision_free (environment->last_good);
   g_free (environment);
@@ -58,8 +59,10 @@ from_row (const char *app, const RpRows *rows, gsize row)
 }
 
 static gboolean
-load_targets (RpTxn *txn, RpEnvironment *environment, GError **error)
+load_parts (RpTxn *txn, RpEnvironment *environment, GError **error)
 {
+  if (!rp_pause_load (txn, environment->app, environment->name, &environment->pause, error))
+    return FALSE;
   g_autoptr (RpRows) rows = rp_txn_query (txn, error,
                                           "SELECT name, component FROM target WHERE app = $1"
                                           " AND environment = $2 AND present = 1 ORDER BY ordinal",
@@ -114,7 +117,7 @@ rp_environment_load (RpTxn *txn, const char *app, const char *name, GError **err
       return NULL;
     }
   g_autoptr (RpEnvironment) environment = from_row (app, rows, 0);
-  if (!load_targets (txn, environment, error))
+  if (!load_parts (txn, environment, error))
     return NULL;
   return g_steal_pointer (&environment);
 }
@@ -133,7 +136,7 @@ rp_environment_load_all (RpTxn *txn, const char *app, GError **error)
     {
       RpEnvironment *environment = from_row (app, rows, i);
       g_ptr_array_add (all, environment);
-      if (!load_targets (txn, environment, error))
+      if (!load_parts (txn, environment, error))
         return NULL;
     }
   return g_steal_pointer (&all);

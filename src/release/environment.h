@@ -9,6 +9,20 @@ typedef struct
   char *component;
 } RpTargetDecl;
 
+/* See release/pause.h. */
+typedef struct
+{
+  char *actor;
+  char *because;
+  gint64 at_us;
+} RpPause;
+void rp_pause_free (RpPause *pause);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpPause, rp_pause_free)
+/* *out is NULL if it is not paused. */
+gboolean rp_pause_load (RpTxn *txn, const char *app, const char *environment, RpPause **out,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+json_t *rp_pause_to_json_or_null (const RpPause *pause);
+
 typedef struct
 {
   char *app;
@@ -21,6 +35,7 @@ typedef struct
   gint64 progress_deadline_ms;
   GPtrArray *targets;    /* RpTargetDecl: those declared now */
   gboolean present;      /* still declared */
+  RpPause *pause;        /* or NULL */
   gint64 seq;            /* of the last event that concerns it */
   gint64 pointer_seq;    /* of the last event that changes what its agents get */
   RpRevision *current;   /* NULL: not loaded, or nothing was ever deployed */
@@ -30,7 +45,7 @@ RpEnvironment *rp_environment_new (const char *app, const char *name);
 void rp_environment_free (RpEnvironment *environment);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpEnvironment, rp_environment_free)
 
-/* With targets, without revisions. RP_ERROR_NOT_FOUND names the app's environments. */
+/* With targets and pause, without revisions. RP_ERROR_NOT_FOUND names the app's environments. */
 RpEnvironment *rp_environment_load (RpTxn *txn, const char *app, const char *name,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* RpEnvironment, those declared, by order. */

@@ -55,11 +55,30 @@ judge_hold (const RpGateFacts *facts, GPtrArray *gates)
                         facts->app, facts->environment, facts->version));
 }
 
+static void
+judge_pause (const RpGateFacts *facts, GPtrArray *gates)
+{
+  const RpPause *pause = facts->pause;
+  if (pause == NULL)
+    {
+      add (gates, "pause", g_strdup_printf ("%s is not paused", facts->environment), NULL);
+      return;
+    }
+  g_autofree char *at = rp_clock_format (pause->at_us);
+  add (gates, "pause",
+       g_strdup_printf ("%s is paused by %s since %s: %s", facts->environment, pause->actor, at,
+                        pause->because),
+       g_strdup_printf ("wait, or `repoint resume %s/%s --because TEXT`; `repoint rollout undo` works all"
+                        " the time",
+                        facts->app, facts->environment));
+}
+
 GPtrArray *
 rp_gates_judge (const RpGateFacts *facts)
 {
   GPtrArray *gates = g_ptr_array_new_with_free_func (rp_gate_free);
   judge_hold (facts, gates);
+  judge_pause (facts, gates);
   return gates;
 }
 

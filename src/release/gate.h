@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "release/environment.h"
 #include "release/hold.h"
 
 typedef enum
@@ -28,6 +29,7 @@ typedef struct
   const char *environment;
   const char *version;
   const RpReleaseHold *hold; /* of the release here, or NULL */
+  const RpPause *pause;      /* or NULL */
 } RpGateFacts;
 
 /* RpGate, each that applies, open or closed. */

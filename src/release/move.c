@@ -433,6 +433,7 @@ judge_gates (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError 
   RpGateFacts facts = { .app = request->app,
                         .environment = request->environment,
                         .version = move->release->version,
+                        .pause = move->environment->pause,
                         .hold = holds->len > 0 ? holds->pdata[0] : NULL };
   move->gates = rp_gates_judge (&facts);
   return TRUE;

@@ -8,6 +8,7 @@
  *   target.reported    what an agent saw, where that changed   → target, target_local, report
  *   release.held       a release is held in an environment     → release_hold
  *   release.unheld     it is held no longer                    → release_hold
+ *   environment.paused, environment.resumed                    → environment_pause
  */
 #include "base/json.h"
 #include "release/engine.h"
@@ -71,6 +72,9 @@ static const char schema[]
       " revision BIGINT NOT NULL, actor TEXT NOT NULL, because TEXT NOT NULL, at_us BIGINT NOT NULL,"
       " seq BIGINT NOT NULL, PRIMARY KEY (app, environment, release));"
       "CREATE INDEX IF NOT EXISTS release_hold_release ON release_hold (app, release);"
+      "CREATE TABLE IF NOT EXISTS environment_pause ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, actor TEXT NOT NULL, because TEXT NOT NULL,"
+      " at_us BIGINT NOT NULL, PRIMARY KEY (app, environment));"
       "CREATE TABLE IF NOT EXISTS report ("
       " app TEXT NOT NULL, environment TEXT NOT NULL, target TEXT NOT NULL, id TEXT NOT NULL,"
       " content TEXT NOT NULL, seq BIGINT NOT NULL,"
@@ -83,7 +87,7 @@ static const char *const tables[]
     = { "app",          "component",   "environment", "target",
         "target_local", "app_release", "revision",    "release_component",
         "report",       "idempotency", "release_provenance", "release_disagreement",
-        "environment_window", "release_hold", NULL };
+        "environment_window", "release_hold", "environment_pause", NULL };
 
 /* Moves the marks that long polls compare; `pointer` if agents get something else from now on. */
 static gboolean
@@ -274,6 +278,28 @@ release_unheld (RpTxn *txn, const RpEvent *event, GError **error)
          && touch (txn, event, FALSE, error);
 }
 
+static gboolean
+environment_paused (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  return rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO environment_pause VALUES ($1, $2, $3, $4, $5)"
+                      " ON CONFLICT (app, environment) DO UPDATE SET actor = excluded.actor,"
+                      " because = excluded.because, at_us = excluded.at_us",
+                      "ssssi", rp_json_str (event->body, "app"),
+                      rp_json_str (event->body, "environment"), event->actor,
+                      rp_json_str (event->body, "because"), event->at_us)
+         && touch (txn, event, FALSE, error);
+}
+
+static gboolean
+environment_resumed (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  return rp_txn_exec (txn, error, NULL,
+                      "DELETE FROM environment_pause WHERE app = $1 AND environment = $2", "ss",
+                      rp_json_str (event->body, "app"), rp_json_str (event->body, "environment"))
+         && touch (txn, event, FALSE, error);
+}
+
 /* What a rollback left is held, if the event says so: those of before there were holds do not. */
 static gboolean
 hold_left (RpTxn *txn, const RpEvent *event, GError **error)
@@ -395,6 +421,8 @@ static const struct
   { "revision.created", revision_created }, { "revision.finished", revision_finished },
   { "revision.stopped", revision_stopped }, { "target.reported", target_reported },
   { "release.held", release_held },         { "release.unheld", release_unheld },
+  { "environment.paused", environment_paused },
+  { "environment.resumed", environment_resumed },
 };
 
 static gboolean

@@ -184,6 +184,7 @@ rp_status_free (RpStatus *status)
   g_free (status->app);
   g_free (status->environment);
   rp_revision_free (status->current);
+  rp_pause_free (status->pause);
   g_clear_pointer (&status->targets, g_ptr_array_unref);
   g_clear_pointer (&status->holds, g_ptr_array_unref);
   g_free (status);
@@ -227,6 +228,7 @@ status_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   status->app = g_strdup (query->app);
   status->environment = g_strdup (query->environment);
   status->seq = environment->seq;
+  status->pause = g_steal_pointer (&environment->pause);
   status->targets
       = rp_target_view_load_all (query->engine, txn, query->app, query->environment, error);
   status->holds = rp_release_hold_load (txn, query->app, query->environment, 0, error);

@@ -58,6 +58,7 @@ typedef struct
   RpRevision *current; /* or NULL */
   gboolean converged;  /* every target confirmed the current revision */
   GPtrArray *targets;  /* RpTargetView */
+  RpPause *pause;      /* or NULL */
   GPtrArray *holds;    /* RpReleaseHold: what may not be deployed here now */
 } RpStatus;
 void rp_status_free (RpStatus *status);

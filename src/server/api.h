@@ -61,6 +61,8 @@ gboolean rp_api_ready (RpRequest *request, GError **error);
 gboolean rp_api_release_holds (RpRequest *request, GError **error);
 gboolean rp_api_release_hold (RpRequest *request, GError **error);
 gboolean rp_api_release_unhold (RpRequest *request, GError **error);
+gboolean rp_api_pause (RpRequest *request, GError **error);
+gboolean rp_api_resume (RpRequest *request, GError **error);
 /* api_agents.c */
 gboolean rp_api_pointer (RpRequest *request, GError **error);
 gboolean rp_api_report (RpRequest *request, GError **error);

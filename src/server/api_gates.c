@@ -1,6 +1,7 @@
 /* What stands in the way of a deploy or a promote, and how it is put there and taken away. */
 #include "base/json.h"
 #include "release/hold.h"
+#include "release/pause.h"
 #include "server/api.h"
 
 /* ---- holds ---- */
@@ -57,4 +58,35 @@ rp_api_release_unhold (RpRequest *request, GError **error)
     return FALSE;
   rp_respond_json (request, 200, rp_release_hold_to_json (hold));
   return TRUE;
+}
+
+/* ---- pauses ---- */
+
+static gboolean
+change_pause (RpRequest *request, RpPause *(*change) (RpEngine *, const RpPauseRequest *, GError **),
+              GError **error)
+{
+  g_autoptr (json_t) body = rp_request_json (request, error);
+  RpPauseRequest wanted = { .app = rp_request_param (request, "app"),
+                            .environment = rp_request_param (request, "environment"),
+                            .actor = rp_request_actor (request) };
+  if (body == NULL || !rp_api_because (body, "pause", &wanted.because, error))
+    return FALSE;
+  g_autoptr (RpPause) pause = change (rp_request_services (request)->engine, &wanted, error);
+  if (pause == NULL)
+    return FALSE;
+  rp_respond_json (request, 200, rp_pause_to_json_or_null (pause));
+  return TRUE;
+}
+
+gboolean
+rp_api_pause (RpRequest *request, GError **error)
+{
+  return change_pause (request, rp_pause_begin, error);
+}
+
+gboolean
+rp_api_resume (RpRequest *request, GError **error)
+{
+  return change_pause (request, rp_pause_end, error);
 }

@@ -135,7 +135,7 @@ def target(state, number, **more):
 
 def status(seq, current, *targets):
     return {"app": "shop", "environment": "production", "seq": seq, "current": current,
-            "converged": True, "holds": [], "targets": list(targets)}
+            "converged": True, "paused": None, "holds": [], "targets": list(targets)}
 
 
 @pytest.fixture
@@ -526,7 +526,7 @@ def history(script):
         "environments": [{"name": "production", "order": 1, "window": 3, "on_failure": "stop",
                           "trial_ms": 60000, "progress_deadline_ms": 600000,
                           "targets": [{"name": "web-1", "component": "web"}],
-                          "current": revision(3), "last_good": revision(1)}]}))
+                          "paused": None, "current": revision(3), "last_good": revision(1)}]}))
 
 
 def test_history_marks_current_undo_target_and_rolled_back(script):

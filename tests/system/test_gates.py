@@ -119,6 +119,42 @@ def test_a_release_is_held_by_hand_before_it_ever_ran(shop, cli):
     shop.deploy("1.0")
 
 
+# ---- pauses ----
+
+def test_a_pause_stops_deploys_and_no_rollback(shop, server, cli):
+    shop.ship("1.1")
+    shop.release("1.2")
+    assert "--because" in cli("pause", "shop/production").exits(2).stderr
+    cli("pause", "shop/production", "--because", "the auditors look").ok()
+    refused = shop.deploy("1.2", rc=5)
+    assert "production is paused by" in refused.stderr and "the auditors look" in refused.stderr
+    assert "repoint resume shop/production --because" in refused.stderr
+    assert "the auditors look" in cli("rollout", "status", "shop/production").ok().stdout
+    assert "paused" in cli("app", "show", "shop").ok().stdout
+    assert server.api("GET", "/apps/shop")["environments"][0]["paused"]["because"] == "the auditors look"
+    assert "pause closed" in cli("plan", "shop/production", "1.2").exits(5).stdout
+    shop.undo()
+    assert shop.runs() == "1.0" and len(shop.history()) == 3
+    shop.deploy("1.2", rc=5)
+    cli("resume", "shop/production", "--because", "they are gone").ok()
+    shop.deploy("1.2")
+    assert cli("resume", "shop/production", "--because", "again").exits(3)
+    assert [event["kind"] for event in events(cli, "environment.")] == ["environment.paused", "environment.resumed"]
+    cli("ledger", "verify").ok()
+
+
+def test_a_rollout_that_has_begun_goes_on_and_back_while_paused(server, cli, start_agent, tmp_path):
+    shop = Shop(server, cli, start_agent, tmp_path, trial="2s", on_failure="rollback")
+    shop.ship("1.0")
+    shop.release("1.1", bad=True)
+    cli("deploy", "shop/production", "1.1", "--no-wait").ok()
+    cli("pause", "shop/production", "--because", "something is wrong").ok()
+    repoint.wait_for(lambda: shop.history()[0]["kind"] == "auto-rollback", 60, "going back by itself")
+    shop.settles_on("1.0")
+
+
+# ---- who may ----
+
 def test_who_may_deploy_may_hold_and_only_who_approves_may_lift(start_server, cli, tmp_path):
     guarded = Guarded(start_server, cli, tmp_path)
     guarded.cli("apply", "-f", "-", token=guarded.token, input=(
@@ -133,6 +169,9 @@ def test_who_may_deploy_may_hold_and_only_who_approves_may_lift(start_server, cl
     denied = guarded.cli("release", "unhold", *words, token=pipeline).exits(5)
     assert "approve:shop/production" in denied.stderr
     guarded.cli("release", "hold", *words, token=person).exits(5)
+    guarded.cli("pause", "shop/production", *words[2:], token=pipeline).ok()
+    assert "approve:shop/production" in guarded.cli("resume", "shop/production", *words[2:], token=pipeline).exits(5).stderr
+    guarded.cli("resume", "shop/production", *words[2:], token=person).ok()
     guarded.cli("deploy", "shop/production", "1.0", token=pipeline).exits(5)
     guarded.cli("release", "unhold", *words, token=person).ok()
     guarded.cli("deploy", "shop/production", "1.0", token=pipeline).ok()
