@@ -197,8 +197,9 @@ scrub_row (RpScrub *scrub, const char *text, GArray *all, GError **error)
 }
 
 gboolean
-rp_scrub_rows (RpScrub *scrub, const RpRows *rows, GError **error)
+rp_scrub_rows (RpRows *rows, gpointer user_data, GError **error)
 {
+  RpScrub *scrub = user_data;
   g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (Seen));
   gint64 written_us = rp_clock_monotonic_us ();
 

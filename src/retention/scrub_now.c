@@ -5,16 +5,6 @@
 #include "release/readiness.h"
 #include "retention/scrubber_priv.h"
 
-#define PAGE 64
-
-/* Digests to read, a page at a time. */
-typedef struct {
-  const char *sql; /* of the subject $1, after $2, $3 at most */
-  const char *subject;
-  char after[RP_DIGEST_STRING_SIZE];
-  RpRows *rows;
-} Pages;
-
 static const char closure_sql[]
     = "WITH RECURSIVE reach (digest) AS (SELECT $1 UNION "
       "SELECT edge.digest FROM edge JOIN reach ON edge.manifest = reach.digest) "
@@ -27,36 +17,11 @@ static const char repository_sql[]
       "ORDER BY digest LIMIT $3";
 
 static gboolean
-list_page (RpTxn *txn, gpointer user_data, GError **error)
-{
-  Pages *pages = user_data;
-
-  pages->rows = rp_txn_query (txn, error, pages->sql, "ssi", pages->subject, pages->after,
-                              (gint64) PAGE);
-  return pages->rows != NULL;
-}
-
-static gboolean
 read_pages (RpScrub *scrub, const char *sql, const char *subject, GError **error)
 {
-  Pages pages = { .sql = sql, .subject = subject };
-  gsize n = PAGE;
+  const RpScrubPages pages = { .sql = sql, .subject = subject };
 
-  while (n == PAGE)
-    {
-      g_autoptr (RpRows) rows = NULL;
-
-      if (!rp_db_read (rp_registry_db (scrub->scrubber->registry), list_page, &pages, error))
-        return FALSE;
-      rows = g_steal_pointer (&pages.rows);
-      n = rp_rows_count (rows);
-      if (n == 0)
-        break;
-      if (!rp_scrub_rows (scrub, rows, error))
-        return FALSE;
-      g_strlcpy (pages.after, rp_rows_text (rows, n - 1, 0), sizeof pages.after);
-    }
-  return TRUE;
+  return rp_scrub_each_page (scrub->scrubber, &pages, rp_scrub_rows, scrub, error);
 }
 
 /* ---- what is meant ---- */

@@ -6,7 +6,6 @@
 #include "registry/heal.h"
 #include "retention/scrubber_priv.h"
 
-#define BATCH         64
 #define LOOK_EVERY_US (60 * (gint64) G_USEC_PER_SEC)
 /* Looking for what was never read goes through all memberships; asking healers goes through the network. */
 #define ADOPT_EVERY_US (3600 * (gint64) G_USEC_PER_SEC)
@@ -35,69 +34,23 @@ rp_scrubber_set_pace (RpScrubber *scrubber, const RpScrubPace *pace)
 
 /* ---- a pass ---- */
 
-typedef struct {
-  gint64 before_us;
-  gint64 after_us;
-  char after[RP_DIGEST_STRING_SIZE];
-  RpRows *rows;
-} Page;
-
-static gboolean
-list_oldest (RpTxn *txn, gpointer user_data, GError **error)
-{
-  static const char sql[] = "SELECT digest, at_us FROM verified "
-                            "WHERE (at_us, digest) > ($1, $2) AND at_us < $3 AND ok = 1 "
-                            "ORDER BY at_us, digest LIMIT $4";
-  Page *page = user_data;
-
-  page->rows = rp_txn_query (txn, error, sql, "isii", page->after_us, page->after,
-                             page->before_us, (gint64) BATCH);
-  return page->rows != NULL;
-}
-
 gboolean
 rp_scrubber_run (RpScrubber *scrubber, gint64 before_us, RpScrubCount *out, GError **error)
 {
-  Page page = { .before_us = before_us, .after_us = -1 };
+  static const char oldest[] = "SELECT digest, at_us FROM verified "
+                               "WHERE at_us < $1 AND (at_us, digest) > ($2, $3) AND ok = 1 "
+                               "ORDER BY at_us, digest LIMIT $4";
+  const RpScrubPages pages = { .sql = oldest, .by_time = TRUE, .before_us = before_us };
   g_auto (RpScrub) scrub = { 0 };
-  gsize n = BATCH;
 
   rp_scrub_init (&scrub, scrubber, TRUE);
-  while (n == BATCH)
-    {
-      g_autoptr (RpRows) rows = NULL;
-
-      if (!rp_db_read (rp_registry_db (scrubber->registry), list_oldest, &page, error))
-        return FALSE;
-      rows = g_steal_pointer (&page.rows);
-      n = rp_rows_count (rows);
-      if (!rp_scrub_rows (&scrub, rows, error))
-        return FALSE;
-      if (n == 0)
-        break;
-      page.after_us = rp_rows_int (rows, n - 1, 1);
-      g_strlcpy (page.after, rp_rows_text (rows, n - 1, 0), sizeof page.after);
-    }
+  if (!rp_scrub_each_page (scrubber, &pages, rp_scrub_rows, &scrub, error))
+    return FALSE;
   *out = scrub.count;
   return TRUE;
 }
 
 /* ---- what no pass would come across ---- */
-
-typedef struct {
-  const char *sql;
-  char after[RP_DIGEST_STRING_SIZE];
-  RpRows *rows;
-} Names;
-
-static gboolean
-list_names (RpTxn *txn, gpointer user_data, GError **error)
-{
-  Names *names = user_data;
-
-  names->rows = rp_txn_query (txn, error, names->sql, "si", names->after, (gint64) BATCH);
-  return names->rows != NULL;
-}
 
 static gboolean
 adopt (RpTxn *txn, gpointer user_data, GError **error)
@@ -114,14 +67,18 @@ adopt (RpTxn *txn, gpointer user_data, GError **error)
 }
 
 static gboolean
-adopt_rows (RpScrubber *scrubber, RpRows *rows, GError **error)
+adopt_rows (RpRows *rows, gpointer user_data, GError **error)
 {
+  const RpScrubber *scrubber = user_data;
+
   return rp_db_write (rp_registry_db (scrubber->registry), adopt, rows, error);
 }
 
 static gboolean
-heal_rows (RpScrubber *scrubber, RpRows *rows, GError **error)
+heal_rows (RpRows *rows, gpointer user_data, GError **error)
 {
+  RpScrubber *scrubber = user_data;
+
   for (gsize row = 0; row < rp_rows_count (rows); row++)
     {
       const char *by = NULL;
@@ -137,28 +94,12 @@ heal_rows (RpScrubber *scrubber, RpRows *rows, GError **error)
   return TRUE;
 }
 
-typedef gboolean (*RowsFunc) (RpScrubber *scrubber, RpRows *rows, GError **error);
-
 static gboolean
-for_names (RpScrubber *scrubber, const char *sql, RowsFunc func, GError **error)
+for_names (RpScrubber *scrubber, const char *sql, RpScrubPageFunc func, GError **error)
 {
-  Names names = { .sql = sql };
-  gsize n = BATCH;
+  const RpScrubPages pages = { .sql = sql };
 
-  while (n == BATCH)
-    {
-      g_autoptr (RpRows) rows = NULL;
-
-      if (!rp_db_read (rp_registry_db (scrubber->registry), list_names, &names, error))
-        return FALSE;
-      rows = g_steal_pointer (&names.rows);
-      n = rp_rows_count (rows);
-      if (n > 0 && !func (scrubber, rows, error))
-        return FALSE;
-      if (n > 0)
-        g_strlcpy (names.after, rp_rows_text (rows, n - 1, 0), sizeof names.after);
-    }
-  return TRUE;
+  return rp_scrub_each_page (scrubber, &pages, func, scrubber, error);
 }
 
 static gboolean

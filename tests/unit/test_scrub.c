@@ -74,6 +74,24 @@ a_pass_reads_each_blob_once (void **state)
   assert_int_equal (scrub (fixture, SOON).blobs, 3);
 }
 
+/* As many as two pages, and one more. */
+static void
+a_pass_reads_page_after_page (void **state)
+{
+  Fixture *fixture = *state;
+
+  for (int i = 0; i < 128; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("blob %d", i);
+      push_blob (fixture, text);
+    }
+  g_usleep (10);
+  assert_int_equal (scrub (fixture, rp_clock_now_us ()).blobs, 128);
+  push_blob (fixture, "one more");
+  g_usleep (10);
+  assert_int_equal (scrub (fixture, rp_clock_now_us ()).blobs, 129);
+}
+
 static void
 R08_rot_is_found_and_a_push_heals_it (void **state)
 {
@@ -241,6 +259,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     WITH (a_pass_reads_each_blob_once),
+    WITH (a_pass_reads_page_after_page),
     WITH (R08_rot_is_found_and_a_push_heals_it),
     WITH (bytes_that_are_gone_are_damage_where_something_needs_them),
     WITH (a_rotten_manifest_is_found_as_well),
