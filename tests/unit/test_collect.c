@@ -55,7 +55,7 @@ static guint64
 put_away (Fixture *fixture)
 {
   g_autoptr (GError) error = NULL;
-  RpCollectPass pass;
+  RpCollectPass pass = { 0 };
 
   check_ok (condemn_all (fixture, SOON, &pass, &error));
   move_all (fixture, SOON);
@@ -66,7 +66,7 @@ static guint64
 unlink_now (Fixture *fixture)
 {
   g_autoptr (GError) error = NULL;
-  RpCollectPass pass;
+  RpCollectPass pass = { 0 };
 
   check_ok (unlink_all (fixture, &pass, &error));
   return pass.taken.blobs;
