@@ -4,32 +4,22 @@
 
 #include "base/clock.h"
 
-#define SHOWN_MAX 20
-
-typedef struct {
-  const char *repository, *digest, *tag;
-} Wanted;
-
-static gboolean
-has_tag (const json_t *body, const char *tag)
+gboolean
+rp_departure_begins (RpTxn *txn, const char *repository, const char *digest, gint64 seq,
+                     GError **error)
 {
-  gsize i;
-  json_t *one;
-
-  json_array_foreach (json_object_get (body, "tags"), i, one)
-    if (g_strcmp0 (json_string_value (one), tag) == 0)
-      return TRUE;
-  return FALSE;
+  return rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO departed (repository, digest, seq) VALUES ($1, $2, $3)"
+                      " ON CONFLICT (repository, digest) DO UPDATE SET seq = $3",
+                      "ssi", repository, digest, seq);
 }
 
-/* The query only compares texts. */
-static gboolean
-is_wanted (const Wanted *wanted, const json_t *body)
+gboolean
+rp_departure_ends (RpTxn *txn, const char *repository, const char *digest, GError **error)
 {
-  return (wanted->digest == NULL || g_strcmp0 (rp_json_str (body, "digest"), wanted->digest) == 0)
-         && (wanted->repository == NULL
-             || g_strcmp0 (rp_json_str (body, "repository"), wanted->repository) == 0)
-         && (wanted->tag == NULL || has_tag (body, wanted->tag));
+  return rp_txn_exec (txn, error, NULL,
+                      "DELETE FROM departed WHERE repository = $1 AND digest = $2", "ss",
+                      repository, digest);
 }
 
 static json_t *
@@ -49,17 +39,13 @@ describe (const RpRows *rows, gsize row, const json_t *body)
 }
 
 json_t *
-rp_departures_load (RpTxn *txn, const char *repository, const char *digest, const char *tag,
-                    GError **error)
+rp_departures_load (RpTxn *txn, const char *repository, const char *digest, GError **error)
 {
   static const char sql[]
-      = "SELECT actor, at_us, body FROM event WHERE kind = 'manifest.deleted'"
-        " AND ($1 IS NULL OR instr (body, $1) > 0) AND ($2 IS NULL OR instr (body, $2) > 0)"
-        " AND ($3 IS NULL OR instr (body, $3) > 0) ORDER BY seq DESC LIMIT $4";
-  const Wanted wanted = { repository, digest, tag };
+      = "SELECT e.actor, e.at_us, e.body FROM departed d JOIN event e ON e.seq = d.seq"
+        " WHERE d.digest = $1 AND ($2 IS NULL OR d.repository = $2) ORDER BY d.seq DESC";
   g_autoptr (json_t) list = json_array ();
-  g_autoptr (RpRows) rows = rp_txn_query (txn, error, sql, "sssi", digest, repository, tag,
-                                          (gint64) SHOWN_MAX);
+  g_autoptr (RpRows) rows = rp_txn_query (txn, error, sql, "ss", digest, repository);
 
   if (rows == NULL)
     return NULL;
@@ -70,8 +56,7 @@ rp_departures_load (RpTxn *txn, const char *repository, const char *digest, cons
 
       if (body == NULL)
         return NULL;
-      if (is_wanted (&wanted, body))
-        json_array_append_new (list, describe (rows, row, body));
+      json_array_append_new (list, describe (rows, row, body));
     }
   return g_steal_pointer (&list);
 }

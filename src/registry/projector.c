@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "registry/departure.h"
 #include "registry/internal.h"
 #include "registry/needs.h"
 #include "registry/policy.h"
@@ -57,6 +58,12 @@ static const char schema[]
       "  digest TEXT NOT NULL,"
       "  seq INTEGER NOT NULL,"
       "  PRIMARY KEY (repository, name)) WITHOUT ROWID;"
+      "CREATE TABLE IF NOT EXISTS departed ("
+      "  repository TEXT NOT NULL,"
+      "  digest TEXT NOT NULL,"
+      "  seq INTEGER NOT NULL,"
+      "  PRIMARY KEY (repository, digest)) WITHOUT ROWID;"
+      "CREATE INDEX IF NOT EXISTS departed_digest ON departed (digest);"
       "CREATE TABLE IF NOT EXISTS repository_policy ("
       "  pattern TEXT PRIMARY KEY,"
       "  content TEXT NOT NULL,"
@@ -88,7 +95,7 @@ static const char *const tables[]
     = { "repository", "repo_blob", "manifest",          "tag",
         "former_tag", "damaged",   "repository_policy", "origin",
         "edge",       "opaque",    "loose",             "condemned",
-        "repository_use", "repository_quota", NULL };
+        "repository_use", "repository_quota", "departed", NULL };
 
 /* What nearly every event of a registry names: a repository and something in it. */
 static gboolean
@@ -159,6 +166,7 @@ manifest_added (RpTxn *txn, const RpEvent *event, GError **error)
     return FALSE;
   return add_repository (txn, event, repository, error) && forgive (txn, digest, error)
          && insert_manifest (txn, event, repository, digest, error)
+         && rp_departure_ends (txn, repository, digest, error)
          && rp_needs_manifest_added (txn, event, digest, error);
 }
 
@@ -227,6 +235,7 @@ manifest_deleted (RpTxn *txn, const RpEvent *event, GError **error)
          && rp_txn_exec (txn, error, NULL,
                          "DELETE FROM manifest WHERE repository = $1 AND digest = $2", "ss",
                          repository, digest)
+         && rp_departure_begins (txn, repository, digest, event->seq, error)
          && rp_needs_manifest_deleted (txn, event, digest, error);
 }
 

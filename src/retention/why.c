@@ -89,36 +89,34 @@ look_in (RpRetention *retention, const json_t *place, const char *digest, gint64
 
 /* ---- what is asked about ---- */
 
-/* A digest, a unique beginning of one, or a tag that is there now. */
 typedef struct {
-  RpRetention *retention;
-  const char *repository; /* or NULL: wherever it lies */
-  const char *tag;        /* or NULL */
-  const char *digest;     /* or NULL */
-  json_t *departures;
-} Asked;
+  const RpReference *reference;
+  char *digest; /* or NULL */
+} Former;
 
 static gboolean
-list_departures (RpTxn *txn, gpointer user_data, GError **error)
+find_former (RpTxn *txn, gpointer user_data, GError **error)
 {
-  Asked *asked = user_data;
+  Former *former = user_data;
+  g_autoptr (RpRows) rows = rp_txn_query (
+      txn, error, "SELECT digest FROM former_tag WHERE repository = $1 AND name = $2", "ss",
+      former->reference->repository, former->reference->tag);
 
-  asked->departures = rp_departures_load (txn, asked->repository, asked->digest, asked->tag, error);
-  return asked->departures != NULL;
+  if (rows == NULL)
+    return FALSE;
+  former->digest = rp_rows_count (rows) > 0 ? g_strdup (rp_rows_text (rows, 0, 0)) : NULL;
+  return TRUE;
 }
 
-/* What a tag named last that went with its image. */
+/* What a tag named that is gone. */
 static gboolean
-find_departed (RpRetention *retention, const RpReference *reference, RpDigest *out)
+find_former_tag (RpRetention *retention, const RpReference *reference, RpDigest *out)
 {
-  Asked asked = { retention, reference->repository, reference->tag, NULL, NULL };
-  gboolean found;
+  Former former = { reference, NULL };
+  gboolean found = rp_db_read (retention->db, find_former, &former, NULL) && former.digest != NULL
+                   && rp_digest_parse (former.digest, out, NULL);
 
-  if (!rp_db_read (retention->db, list_departures, &asked, NULL))
-    return FALSE;
-  found = json_array_size (asked.departures) > 0
-          && rp_digest_parse (rp_json_str (json_array_get (asked.departures, 0), "digest"), out, NULL);
-  json_decref (asked.departures);
+  g_free (former.digest);
   return found;
 }
 
@@ -142,7 +140,7 @@ find_tag (RpRetention *retention, const char *text, RpDigest *out, GError **erro
       *out = info.digest;
       return TRUE;
     }
-  if (find_departed (retention, &reference, out))
+  if (find_former_tag (retention, &reference, out))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
@@ -182,6 +180,20 @@ look_everywhere (RpRetention *retention, const RpDigest *digest, const char *tex
   return TRUE;
 }
 
+typedef struct {
+  const char *digest;
+  json_t *list;
+} Gone;
+
+static gboolean
+list_gone (RpTxn *txn, gpointer user_data, GError **error)
+{
+  Gone *gone = user_data;
+
+  gone->list = rp_departures_load (txn, NULL, gone->digest, error);
+  return gone->list != NULL;
+}
+
 json_t *
 rp_sweep_why (RpRetention *retention, const char *reference, gint64 now_us, GError **error)
 {
@@ -189,7 +201,7 @@ rp_sweep_why (RpRetention *retention, const char *reference, gint64 now_us, GErr
   json_t *places = json_array ();
   char text[RP_DIGEST_STRING_SIZE];
   RpDigest digest;
-  Asked asked = { .retention = retention, .digest = text };
+  Gone gone = { text, NULL };
 
   json_object_set_new (json, "repositories", places);
   if (!find_digest (retention, reference, &digest, error))
@@ -198,9 +210,9 @@ rp_sweep_why (RpRetention *retention, const char *reference, gint64 now_us, GErr
   if (!rp_pulls_flush (retention, error) || !rp_held_prepare (retention->held, error)
       || !look_everywhere (retention, &digest, text, now_us, places, error)
       || (json_array_size (places) == 0
-          && !rp_db_read (retention->db, list_departures, &asked, error)))
+          && !rp_db_read (retention->db, list_gone, &gone, error)))
     return NULL;
-  json_object_set_new (json, "deleted", asked.departures != NULL ? asked.departures : json_array ());
+  json_object_set_new (json, "deleted", gone.list != NULL ? gone.list : json_array ());
   json_object_set_new (json, "digest", json_string (text));
   json_object_set_new (json, "held", rp_held_reasons (retention->held, text));
   return g_steal_pointer (&json);
