@@ -39,6 +39,7 @@ static const char schema[]
       " app TEXT NOT NULL, number BIGINT NOT NULL, version TEXT NOT NULL, source_repository TEXT,"
       " source_commit TEXT, build TEXT, run_url TEXT, actor TEXT NOT NULL, at_us BIGINT NOT NULL,"
       " seq BIGINT NOT NULL, PRIMARY KEY (app, number));"
+      "CREATE INDEX IF NOT EXISTS app_release_seq ON app_release (seq);"
       "CREATE UNIQUE INDEX IF NOT EXISTS app_release_version ON app_release (app, version);"
       "CREATE UNIQUE INDEX IF NOT EXISTS app_release_commit ON app_release (app, source_commit);"
       "CREATE TABLE IF NOT EXISTS release_component ("

@@ -261,6 +261,29 @@ test_race (void **unused)
   shop_close (race.shop);
 }
 
+/* What is held is asked about each image that goes, and first whether anything new was released: among all releases that
+ * must not be a walk through them. */
+static gboolean
+explain_newest (RpTxn *txn, gpointer unused, GError **error)
+{
+  g_autoptr (RpRows) rows = rp_txn_query (
+      txn, error, "EXPLAIN QUERY PLAN SELECT COALESCE (MAX (seq), 0) FROM app_release", "");
+  if (rows == NULL)
+    return FALSE;
+  assert_int_equal (rp_rows_count (rows), 1);
+  assert_non_null (strstr (rp_rows_text (rows, 0, 3), "SEARCH"));
+  return TRUE;
+}
+
+static void
+test_the_newest_is_found_without_a_walk (void **unused)
+{
+  GError *error = NULL;
+  Shop *shop = shop_open ();
+  check_ok (rp_db_read (shop->db, explain_newest, NULL, &error));
+  shop_close (shop);
+}
+
 int
 main (void)
 {
@@ -272,6 +295,7 @@ main (void)
     cmocka_unit_test (test_all_components),
     cmocka_unit_test (test_find),
     cmocka_unit_test (test_race),
+    cmocka_unit_test (test_the_newest_is_found_without_a_walk),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
 }
