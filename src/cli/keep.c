@@ -31,15 +31,6 @@ split (const char *text, char **out_repository, char **out_tag)
   *out_tag = colon != NULL ? g_strdup (colon + 1) : NULL;
 }
 
-static char *
-upstream_name (const json_t *origin)
-{
-  const json_t *upstream = json_object_get (origin, "upstream");
-  const char *tag = rp_json_str (upstream, "tag");
-  return g_strconcat (rp_json_str (upstream, "registry"), "/",
-                      rp_json_str (upstream, "repository"), tag != NULL ? ":" : "", tag, NULL);
-}
-
 gboolean
 rp_keep_run (RpCli *cli, char **args, GError **error)
 {
@@ -67,23 +58,6 @@ rp_keep_run (RpCli *cli, char **args, GError **error)
 
 /* ---- kept ---- */
 
-/* Sets "upstream_has": true, or false with "problem". */
-static gboolean
-ask_upstream (RpCli *cli, json_t *origin)
-{
-  g_autoptr (GError) error = NULL;
-  g_auto (RpRemote) remote = { 0 };
-  g_autofree char *name = upstream_name (origin);
-  g_autofree char *reference = g_strconcat (name, "@", rp_json_str (origin, "digest"), NULL);
-  g_autoptr (GBytes) bytes = NULL;
-  if (rp_remote_open (cli, reference, &remote, &error))
-    bytes = rp_oci_client_manifest (remote.client, remote.repository, &remote.digest, &error);
-  json_object_set_new (origin, "upstream_has", json_boolean (bytes != NULL));
-  json_object_set_new (origin, "problem", bytes != NULL ? json_null ()
-                                                        : json_string (error->message));
-  return bytes != NULL;
-}
-
 static void
 print_origins (RpCli *cli, const json_t *origins)
 {
@@ -96,7 +70,7 @@ print_origins (RpCli *cli, const json_t *origins)
     const char *problem = rp_json_str (origin, "problem");
     rp_table_add (table, RP_STYLE_BOLD, rp_json_str (origin, "repository"));
     rp_table_add (table, RP_STYLE_PLAIN, rp_json_str (origin, "digest"));
-    rp_table_take (table, RP_STYLE_PLAIN, upstream_name (origin));
+    rp_table_take (table, RP_STYLE_PLAIN, rp_keeping_upstream_name (origin));
     rp_table_take (table, RP_STYLE_PLAIN, rp_humane_ago (rp_json_str (origin, "at")));
     if (check)
       rp_table_add (table, problem != NULL ? RP_STYLE_BAD : RP_STYLE_PLAIN,
@@ -124,7 +98,7 @@ rp_kept_run (RpCli *cli, char **args, GError **error)
   json_t *origins = json_object_get (answer, "origins");
   if (check)
     json_array_foreach (origins, i, origin)
-      lost += !ask_upstream (cli, origin);
+      lost += !rp_keeping_ask (cli, origin);
   if (cli->json)
     rp_cli_print_json (cli, answer);
   else

@@ -150,3 +150,30 @@ rp_keeping_components (RpCli *cli, const char *app_name, json_t *components, GEr
   }
   return TRUE;
 }
+
+/* ---- what was kept ---- */
+
+char *
+rp_keeping_upstream_name (const json_t *origin)
+{
+  const json_t *upstream = json_object_get (origin, "upstream");
+  const char *tag = rp_json_str (upstream, "tag");
+  return g_strconcat (rp_json_str (upstream, "registry"), "/",
+                      rp_json_str (upstream, "repository"), tag != NULL ? ":" : "", tag, NULL);
+}
+
+gboolean
+rp_keeping_ask (RpCli *cli, json_t *origin)
+{
+  g_autoptr (GError) error = NULL;
+  g_auto (RpRemote) remote = { 0 };
+  g_autofree char *name = rp_keeping_upstream_name (origin);
+  g_autofree char *reference = g_strconcat (name, "@", rp_json_str (origin, "digest"), NULL);
+  g_autoptr (GBytes) bytes = NULL;
+  if (rp_remote_open (cli, reference, &remote, &error))
+    bytes = rp_oci_client_manifest (remote.client, remote.repository, &remote.digest, &error);
+  json_object_set_new (origin, "upstream_has", json_boolean (bytes != NULL));
+  json_object_set_new (origin, "problem", bytes != NULL ? json_null ()
+                                                        : json_string (error->message));
+  return bytes != NULL;
+}

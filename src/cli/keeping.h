@@ -14,3 +14,8 @@ json_t *rp_keeping_run (RpCli *cli, const char *upstream, const char *repository
  * and puts `REPOSITORY[:TAG]@DIGEST` in their place. */
 gboolean rp_keeping_components (RpCli *cli, const char *app, json_t *components,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* `ghcr.io/shop/web:1.2` of an origin as the API has it. g_free(). */
+char *rp_keeping_upstream_name (const json_t *origin);
+/* Asks upstream, with this user's credentials. Sets "upstream_has": true, or false with "problem". */
+gboolean rp_keeping_ask (RpCli *cli, json_t *origin);

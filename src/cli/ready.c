@@ -1,24 +1,58 @@
 #include <string.h>
 
 #include "cli/humane.h"
+#include "cli/keeping.h"
 #include "cli/plan_view.h"
+#include "cli/remote.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
+#define GONE_SHOWN 5
+
 static gboolean verify;
+static gboolean upstream;
 
 const GOptionEntry rp_ready_options[] = {
   { "verify", 0, 0, G_OPTION_ARG_NONE, &verify,
     "Hash every byte now instead of saying when it was last hashed", NULL },
-  G_OPTION_ENTRY_NULL
+  { "upstream", 0, 0, G_OPTION_ARG_NONE, &upstream,
+    "Ask the registries that components were copied in from whether they still have them", NULL },
+  RP_REMOTE_OPTIONS, G_OPTION_ENTRY_NULL
 };
+
+/* Each upstream is asked about a digest once, however many revisions have it. */
+static void
+ask_upstreams (RpCli *cli, const json_t *ready)
+{
+  g_autoptr (GHashTable) asked = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  gsize i, k;
+  json_t *revision, *origin;
+  json_array_foreach (json_object_get (ready, "revisions"), i, revision)
+  json_array_foreach (json_object_get (revision, "origins"), k, origin)
+  {
+    g_autofree char *name = rp_keeping_upstream_name (origin);
+    g_autofree char *key = g_strconcat (name, "@", rp_json_str (origin, "digest"), NULL);
+    const json_t *known = g_hash_table_lookup (asked, key);
+    if (known == NULL)
+      {
+        (void) rp_keeping_ask (cli, origin);
+        g_hash_table_insert (asked, g_steal_pointer (&key), origin);
+        continue;
+      }
+    json_object_set (origin, "upstream_has", json_object_get (known, "upstream_has"));
+    json_object_set (origin, "problem", json_object_get (known, "problem"));
+  }
+}
 
 static json_t *
 fetch_ready (RpCli *cli, const char *app, const char *env, GError **error)
 {
   g_autofree char *path = rp_api_path ("apps", app, "environments", env, "ready", NULL);
   rp_api_query (&path, "verify", verify ? "hash" : "recorded");
-  return rp_api_get (cli->api, path, 0, error);
+  json_t *ready = rp_api_get (cli->api, path, 0, error);
+  if (ready != NULL && upstream)
+    ask_upstreams (cli, ready);
+  return ready;
 }
 
 static gboolean
@@ -76,6 +110,33 @@ mark (const json_t *revision)
   return rp_json_bool (revision, "undo_target") ? "undo target" : NULL;
 }
 
+/* `window, running, hold 3`. */
+static char *
+holders (const json_t *revision)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  const json_t *held = json_object_get (revision, "held");
+  gsize i;
+  json_t *reason;
+  if (json_is_null (held))
+    return g_strdup ("unknown");
+  json_array_foreach (held, i, reason)
+  {
+    gint64 id = rp_json_int (reason, "id");
+    char *one = id > 0 ? g_strdup_printf ("hold %" G_GINT64_FORMAT, id)
+                       : g_strdup (rp_json_str (reason, "kind"));
+    if (g_hash_table_contains (seen, one))
+      {
+        g_free (one);
+        continue;
+      }
+    g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", one);
+    g_hash_table_add (seen, one);
+  }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
 static void
 add_revision (RpTable *table, const json_t *revision)
 {
@@ -92,6 +153,7 @@ add_revision (RpTable *table, const json_t *revision)
                  verified_at != NULL ? rp_humane_ago (verified_at) : g_strdup ("never"));
   rp_table_take (table, RP_STYLE_PLAIN, rp_humane_list (json_object_get (revision, "local_on")));
   rp_table_take (table, RP_STYLE_PLAIN, rp_humane_list (json_object_get (revision, "not_local_on")));
+  rp_table_take (table, RP_STYLE_PLAIN, holders (revision));
 }
 
 /* What is to be said of revisions, each text once with all the revisions that it holds for. */
@@ -125,6 +187,28 @@ add_remark (Remarks *remarks, gint64 number, const char *subject, const char *te
   g_ptr_array_add (remarks->texts, remark);
 }
 
+/* That it came from elsewhere, and whether it could be had there again: what is here does not need it. */
+static void
+collect_origins (Remarks *remarks, const json_t *revision)
+{
+  gsize i;
+  json_t *origin;
+  json_array_foreach (json_object_get (revision, "origins"), i, origin)
+  {
+    const json_t *has = json_object_get (origin, "upstream_has");
+    const char *problem = rp_json_str (origin, "problem");
+    g_autofree char *name = rp_keeping_upstream_name (origin);
+    g_autofree char *text
+        = g_strdup_printf ("kept here from %s%s%s%s", name,
+                           has == NULL            ? ""
+                           : json_is_true (has) ? ", which has it still"
+                                                  : ", which does not give it now (",
+                           problem != NULL ? problem : "",
+                           problem != NULL ? "); going back does not need it" : "");
+    add_remark (remarks, rp_json_int (revision, "number"), rp_json_str (origin, "component"), text, NULL);
+  }
+}
+
 static void
 collect_remarks (Remarks *remarks, const json_t *revision)
 {
@@ -137,6 +221,7 @@ collect_remarks (Remarks *remarks, const json_t *revision)
     add_remark (remarks, number, "bytes", other != NULL ? other : json_string_value (problem),
                 NULL);
   }
+  collect_origins (remarks, revision);
   const json_t *items = json_object_get (revision, "items");
   json_array_foreach (items, i, item)
   {
@@ -204,6 +289,29 @@ print_credentials (RpCli *cli, const json_t *credentials)
   }
 }
 
+/* What this environment ran once and that no window reached: named here, so that nobody counts on it. */
+static void
+print_gone (RpCli *cli, const json_t *gone)
+{
+  gsize total = json_array_size (gone);
+  for (gsize i = 0; i < MIN (total, GONE_SHOWN); i++)
+    {
+      const json_t *one = json_array_get (gone, i);
+      const json_t *went = json_array_get (json_object_get (one, "departures"), 0);
+      const char *rule = rp_json_str (went, "rule");
+      g_autofree char *ago = went != NULL ? rp_humane_ago (rp_json_str (went, "at")) : NULL;
+      g_autofree char *line = g_strdup_printf (
+          "cannot come back: %s (revision %" G_GINT64_FORMAT ")%s%s%s%s",
+          rp_json_str (json_object_get (one, "release"), "version"), rp_json_int (one, "revision"),
+          ago != NULL ? ", which went " : ", which is not here any more", ago != NULL ? ago : "",
+          ago != NULL ? " by " : "", ago == NULL ? "" : rule != NULL ? rule : "hand");
+      fputs ("  ", cli->out.stream);
+      rp_term_paragraph (&cli->out, 2, line);
+    }
+  if (total > GONE_SHOWN)
+    fprintf (cli->out.stream, "  cannot come back: %zu more; `-o json` lists them\n", total - GONE_SHOWN);
+}
+
 static void
 print_ready (RpCli *cli, const json_t *ready)
 {
@@ -217,7 +325,7 @@ print_ready (RpCli *cli, const json_t *ready)
   fprintf (cli->out.stream, ", window of %" G_GINT64_FORMAT, rp_json_int (ready, "window"));
   print_takes (cli, json_object_get (ready, "takes"));
   g_autoptr (RpTable) table = rp_table_new (
-      ">REVISION|~RELEASE|MARK|READY|BYTES|VERIFIED|~LOCAL ON|~NOT LOCAL ON");
+      ">REVISION|~RELEASE|MARK|READY|BYTES|VERIFIED|~LOCAL ON|~NOT LOCAL ON|?HELD BY");
   gsize i;
   json_t *revision;
   json_array_foreach (revisions, i, revision) add_revision (table, revision);
@@ -225,6 +333,7 @@ print_ready (RpCli *cli, const json_t *ready)
     rp_table_print (table, &cli->out, 2);
   print_remarks (cli, revisions);
   print_credentials (cli, json_object_get (ready, "credentials"));
+  print_gone (cli, json_object_get (ready, "gone"));
 }
 
 static gboolean

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "release/engine_priv.h"
+#include "release/gone.h"
 #include "release/platforms.h"
 #include "release/provenance.h"
 #include "release/target_view.h"
@@ -76,33 +77,50 @@ verify_component (RpEngine *engine, const RpReleaseComponent *component, RpVerif
 }
 
 static void
-add_component_item (const RpReleaseComponent *component, const RpVerifyReport *report,
-                    GPtrArray *items)
+add_whole_item (const char *subject, const RpReleaseComponent *component,
+                const RpVerifyReport *report, GPtrArray *items)
+{
+  gint64 age_us = rp_clock_now_us () - report->oldest_verified_at_us;
+  g_autofree char *age = rp_clock_format_age (MAX (age_us, 0));
+  char digest[RP_DIGEST_STRING_SIZE];
+  (void) rp_digest_format (&component->digest, digest);
+  rp_plan_add_item (
+      items, subject, RP_ITEM_RESTORED,
+      age_us < G_USEC_PER_SEC
+          ? g_strdup_printf ("%s@%s: every byte hashed just now", component->repository, digest)
+          : g_strdup_printf ("%s@%s: every byte hashed, least recently %s ago",
+                             component->repository, digest, age),
+      NULL);
+}
+
+static gboolean
+add_component_item (RpEngine *engine, const RpRelease *release,
+                    const RpReleaseComponent *component, const RpVerifyReport *report,
+                    GPtrArray *items, GError **error)
 {
   g_autofree char *subject = g_strdup_printf ("component %s", component->name);
+  g_autofree char *gone = NULL;
+  g_autofree char *way_out = NULL;
   char digest[RP_DIGEST_STRING_SIZE];
   (void) rp_digest_format (&component->digest, digest);
   if (report->problems->len == 0)
     {
-      gint64 age_us = rp_clock_now_us () - report->oldest_verified_at_us;
-      g_autofree char *age = rp_clock_format_age (MAX (age_us, 0));
-      rp_plan_add_item (
-          items, subject, RP_ITEM_RESTORED,
-          age_us < G_USEC_PER_SEC
-              ? g_strdup_printf ("%s@%s: every byte hashed just now", component->repository, digest)
-              : g_strdup_printf ("%s@%s: every byte hashed, least recently %s ago",
-                                 component->repository, digest, age),
-          NULL);
-      return;
+      add_whole_item (subject, component, report, items);
+      return TRUE;
     }
+  if (!rp_gone_explain (engine, release, component, &gone, &way_out, error))
+    return FALSE;
   g_autoptr (GString) problems = g_string_new (NULL);
   for (guint i = 0; i < report->problems->len; i++)
     g_string_append_printf (problems, "%s%s", i == 0 ? "" : "; ",
                             (const char *) report->problems->pdata[i]);
   rp_plan_add_item (
       items, subject, RP_ITEM_BLOCKED,
-      g_strdup_printf ("%s@%s is not whole: %s", component->repository, digest, problems->str),
-      "push the same digest again from wherever it still is, then look again");
+      gone != NULL
+          ? g_strdup_printf ("%s@%s %s", component->repository, digest, gone)
+          : g_strdup_printf ("%s@%s is not whole: %s", component->repository, digest, problems->str),
+      way_out != NULL ? way_out : "push the same digest again from wherever it still is, then look again");
+  return TRUE;
 }
 
 gboolean
@@ -115,7 +133,8 @@ rp_plan_look_at_bytes (RpEngine *engine, const RpRelease *release, RpVerifyMode 
     {
       const RpReleaseComponent *component = release->components->pdata[i];
       g_auto (RpVerifyReport) report = { 0 };
-      if (!verify_component (engine, component, mode, &report, error))
+      if (!verify_component (engine, component, mode, &report, error)
+          || !add_component_item (engine, release, component, &report, items, error))
         {
           g_prefix_error (error, "component %s: ", component->name);
           return FALSE;
@@ -125,7 +144,6 @@ rp_plan_look_at_bytes (RpEngine *engine, const RpRelease *release, RpVerifyMode 
       oldest = MIN (oldest, report.oldest_verified_at_us);
       for (guint j = 0; j < report.problems->len; j++)
         g_ptr_array_add (bytes->problems, g_strdup (report.problems->pdata[j]));
-      add_component_item (component, &report, items);
     }
   bytes->verified_at_us = release->components->len > 0 ? oldest : 0;
   return TRUE;

@@ -80,6 +80,7 @@ ready_revision_to_json (const RpReadyRevision *revision)
   json_object_set_new (json, "local_on", rp_json_texts (revision->local_on));
   json_object_set_new (json, "not_local_on", rp_json_texts (revision->not_local_on));
   json_object_set_new (json, "items", rp_items_to_json (revision->items));
+  json_object_set (json, "origins", revision->origins);
   return json;
 }
 

@@ -1,6 +1,8 @@
 #include "release/readiness.h"
 
 #include "base/clock.h"
+#include "base/json.h"
+#include "registry/origin.h"
 #include "release/credentials.h"
 #include "release/engine_priv.h"
 #include "release/platforms.h"
@@ -15,6 +17,7 @@ ready_revision_free (gpointer data)
   g_ptr_array_unref (revision->local_on);
   g_ptr_array_unref (revision->not_local_on);
   g_ptr_array_unref (revision->items);
+  json_decref (revision->origins);
   g_free (revision);
 }
 
@@ -123,11 +126,35 @@ add_reasons (const RpReadyRevision *revision, GPtrArray *reasons)
 }
 
 static gboolean
+look_at_origins (RpEngine *engine, RpReadyRevision *revision, GError **error)
+{
+  revision->origins = json_array ();
+  for (guint i = 0; i < revision->release->components->len; i++)
+    {
+      const RpReleaseComponent *component = revision->release->components->pdata[i];
+      g_autoptr (json_t) some = rp_origin_list (engine->registry, &component->digest, error);
+      size_t k;
+      json_t *origin;
+      if (some == NULL)
+        return FALSE;
+      json_array_foreach (some, k, origin)
+      {
+        if (g_strcmp0 (rp_json_str (origin, "repository"), component->repository) != 0)
+          continue;
+        json_object_set_new (origin, "component", json_string (component->name));
+        json_array_append (revision->origins, origin);
+      }
+    }
+  return TRUE;
+}
+
+static gboolean
 look_at_revision (const Look *look, RpReadyRevision *revision, RpVerifyMode mode, GError **error)
 {
   guint before = look->readiness->reasons->len;
   if (!rp_plan_look_at_bytes (look->engine, revision->release, mode, &revision->bytes,
-                              revision->items, error))
+                              revision->items, error)
+      || !look_at_origins (look->engine, revision, error))
     return FALSE;
   look_at_local (look->targets, revision);
   rp_plan_look_at_targets (look->targets, revision->release,

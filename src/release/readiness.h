@@ -15,6 +15,7 @@ typedef struct
   GPtrArray *local_on;     /* char *: targets that have its bytes on the host */
   GPtrArray *not_local_on; /* char * */
   GPtrArray *items;        /* RpItem */
+  json_t *origins;         /* registry/origin.h: where its components were copied in from */
 } RpReadyRevision;
 
 typedef struct

@@ -1,5 +1,6 @@
 #include "retention/retention.h"
 
+#include "base/json.h"
 #include "release/protection.h"
 #include "retention/retention_priv.h"
 
@@ -79,4 +80,28 @@ rp_retention_guard (RpRetention *retention)
   return (RpRegistryGuard){ .prepare = guard_prepare, .check = guard_check,
                             .check_held = guard_check_held, .gone = guard_gone,
                             .user_data = retention };
+}
+
+/* ---- of releases ---- */
+
+gboolean
+rp_retention_prepare (RpRetention *retention, GError **error)
+{
+  return rp_held_prepare (retention->held, error);
+}
+
+json_t *
+rp_retention_holders (RpRetention *retention, const RpRelease *release)
+{
+  json_t *all = json_array ();
+
+  for (guint i = 0; i < release->components->len; i++)
+    {
+      const RpReleaseComponent *component = release->components->pdata[i];
+      char digest[RP_DIGEST_STRING_SIZE];
+      g_autoptr (json_t) reasons
+          = rp_held_reasons (retention->held, rp_digest_format (&component->digest, digest));
+      json_array_extend (all, reasons);
+    }
+  return all;
 }

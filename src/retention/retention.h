@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "release/engine.h"
+#include "release/release.h"
 
 extern const RpProjector rp_retention_projector;
 
@@ -61,6 +61,11 @@ json_t *rp_sweep_run (RpRetention *retention, const char *repository, const char
  * it, `repository@` in front of one, or `repository:tag`, also of a tag that went with what it named. */
 json_t *rp_sweep_why (RpRetention *retention, const char *reference, gint64 now_us, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+
+/* What holds the components of `release`, as rp_sweep_why() tells it of each. rp_retention_prepare() has to come before. */
+json_t *rp_retention_holders (RpRetention *retention, const RpRelease *release);
+/* RP_ERROR_PROTECTED if it cannot be told what something held needs. */
+gboolean rp_retention_prepare (RpRetention *retention, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* [{"app", "environment", "advised": {"releases", "for_days"}, …}…]: how large windows should be, from how
  * far back people went, and what more days would cost. */

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "release/gone.h"
 #include "release/readiness.h"
 #include "release/target_view.h"
 #include "server/api.h"
@@ -222,6 +223,22 @@ rp_api_status (RpRequest *request, GError **error)
   return TRUE;
 }
 
+/* Adds to each revision what holds its bytes: "held", null where that cannot be told while something that is held is damaged. */
+static void
+add_holders (RpRetention *retention, const RpReadiness *readiness, json_t *json)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean known = rp_retention_prepare (retention, &error);
+  size_t i;
+  json_t *one;
+  json_array_foreach (json_object_get (json, "revisions"), i, one)
+  {
+    const RpReadyRevision *revision = readiness->revisions->pdata[i];
+    json_object_set_new (one, "held",
+                         known ? rp_retention_holders (retention, revision->release) : json_null ());
+  }
+}
+
 gboolean
 rp_api_ready (RpRequest *request, GError **error)
 {
@@ -233,6 +250,13 @@ rp_api_ready (RpRequest *request, GError **error)
       rp_request_param (request, "environment"), mode, error);
   if (readiness == NULL)
     return FALSE;
-  rp_respond_json (request, 200, rp_readiness_to_json (readiness));
+  g_autoptr (json_t) gone = rp_gone_list (rp_request_services (request)->engine, readiness->app,
+                                          readiness->environment, error);
+  if (gone == NULL)
+    return FALSE;
+  json_t *json = rp_readiness_to_json (readiness);
+  add_holders (rp_request_services (request)->retention, readiness, json);
+  json_object_set (json, "gone", gone);
+  rp_respond_json (request, 200, json);
   return TRUE;
 }

@@ -67,3 +67,50 @@ def test_how_long_going_back_takes_is_measured(shop, server, cli):
     assert history[3]["kind"] == "rollback" and history[3]["outcome"] == "healthy"
     assert "median of 1 measured" in cli("ready", "shop/production").stdout
     assert json.dumps(back)
+
+
+def test_what_holds_each_revision_and_where_it_came_from(server, cli, start_agent, start_server, tmp_path):
+    shop = Shop(server, cli, start_agent, tmp_path)
+    elsewhere = start_server("elsewhere")
+    image = oci.make_image([{"version": "kept\n"}])
+    oci.push(elsewhere.address, "shop/web", "kept", image)
+    cli("release", "create", "shop", "--version", "kept", "--component",
+        f"web={elsewhere.address}/shop/web:kept").ok()
+    shop.deploy("kept")
+    shop.ship("own")
+    hold = cli("retention", "hold", "shop", "kept", "--because", "the auditors", "-o", "json").ok().json["id"]
+    shown = cli("ready", "shop/production", "-o", "json").ok().json
+    kept, own = revision(shown, "kept"), revision(shown, "own")
+    assert {reason["kind"] for reason in kept["held"]} == {"window", "hold"}
+    assert {reason["kind"] for reason in own["held"]} == {"window", "running"}
+    assert own["origins"] == [] and shown["gone"] == []
+    origin, = kept["origins"]
+    assert origin["component"] == "web" and origin["upstream"]["registry"] == elsewhere.address
+    assert "upstream_has" not in origin, "nobody asked"
+    text = cli("ready", "shop/production", env={"COLUMNS": "200"}).ok().stdout
+    assert f"window, hold {hold}" in text and f"kept here from {elsewhere.address}/shop/web:kept" in text
+
+    asked = cli("ready", "shop/production", "--upstream", "-o", "json").ok().json
+    assert revision(asked, "kept")["origins"][0]["upstream_has"] is True
+    with oci.Registry(elsewhere.address) as registry:
+        assert registry.request("DELETE", f"/v2/shop/web/manifests/{image.digest}")[0] == 202
+    lost = cli("ready", "shop/production", "--upstream", "-o", "json").ok().json
+    assert lost["ready"], "the own copy is what counts"
+    assert revision(lost, "kept")["origins"][0]["upstream_has"] is False
+    assert revision(lost, "kept")["origins"][0]["problem"]
+    assert "going back does not need it" in " ".join(cli("ready", "shop/production", "--upstream").ok().stdout.split())
+
+
+def test_what_holds_it_is_not_told_while_that_cannot_be_known(shop, server, cli):
+    image = shop.release("1")
+    shop.deploy("1")
+    shop.ship("2")
+    hexes = image.digest.split(":")[1]
+    path = server.data / "blobs" / "sha256" / hexes[:2] / hexes
+    server.stop()
+    path.chmod(0o644)
+    path.write_bytes(b"x" * len(image.manifest))
+    server.start()
+    red = cli("ready", "shop/production", "-o", "json").exits(6).json
+    assert [one["held"] for one in red["revisions"]] == [None, None] and not revision(red, "1")["ready"]
+    assert "unknown" in cli("ready", "shop/production", env={"COLUMNS": "200"}).exits(6).stdout

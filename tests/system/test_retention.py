@@ -10,6 +10,9 @@ from support import faketime, oci
 from support.oci import Registry
 
 
+READY = "/apps/shop/environments/production/ready"
+
+
 def count_rule(number, priority=1, **selection):
     selection = {"tagStatus": "any", **selection}
     return {"rulePriority": priority, "action": {"type": "expire"},
@@ -298,6 +301,67 @@ def test_released_and_expired_is_told_by_the_plan(shop, server, cli):
     with Registry(server.address) as registry:
         assert registry.request("DELETE", f"/v2/shop/web/manifests/{other.digest}")[0] == 202
         assert registry.request("DELETE", f"/v2/shop/web/manifests/{images[2].digest}")[0] == 405
+
+
+def stored(server, digest):
+    algorithm, hexes = digest.split(":")
+    return (server.data / "blobs" / algorithm / hexes[:2] / hexes).exists()
+
+
+def test_what_expired_is_collected_by_its_rule_and_nobody_counts_on_it(shop, server, cli):
+    images = {version: shop.release(version) for version in ("1", "2", "3", "4", "5")}
+    server.api("POST", "/origins/shop%2Fweb", {"digest": images["1"].digest, "upstream": {
+        "registry": "ghcr.example", "repository": "team/web"}}, expect=201)
+    for version in images:
+        shop.deploy(version)
+    assert server.api("GET", READY)["gone"] == []
+    attach(server, "*", count_rule(1))
+    rule = "rule 1 (more than 1 image of any tag)"
+    run(server)
+    own = {version: set(image.blobs) - set(images["5"].blobs) for version, image in images.items()}
+    later(server, "+2d")
+    server.api("POST", "/retention/collect", {})
+    later(server, "+12d")
+    server.api("POST", "/retention/collect", {})
+    for version in "12":
+        for kind in ("blob.condemned", "blob.unlinked"):
+            found = {event["body"]["digest"]: event["body"]["rule"] for event in events(server, kind)}
+            assert own[version] | {images[version].digest} <= set(found) and all(found.values())
+        assert not any(stored(server, digest) for digest in own[version])
+    for version in "345":
+        assert all(stored(server, digest) for digest in images[version].blobs), "the window is whole"
+
+    ready = cli("ready", "shop/production").ok().stdout
+    assert "cannot come back: 2 (revision 2), which went" in ready and rule in " ".join(ready.split())
+    seen = server.api("GET", READY)
+    assert seen["ready"] and [(one["release"]["version"], one["revision"]) for one in seen["gone"]] == [("2", 2), ("1", 1)]
+    assert {one["departures"][0]["rule"] for one in seen["gone"]} == {rule}
+    for version, way in (("1", f"`repoint keep ghcr.example/team/web@{images['1'].digest} --as shop/web`"),
+                         ("2", "`repoint import` a bundle that has it")):
+        plan = cli("plan", "shop/production", version, "-o", "json").json
+        item, = [item for item in plan["items"] if item["state"] == "blocked"]
+        assert plan["blocked"] and f"by {rule}" in item["reason"] and "cannot come back" in item["reason"]
+        assert way in item["way_out"] and f"build commit {oci.sha256(version.encode())[7:47]} again" in item["way_out"]
+        assert rule in shop.deploy(version, rc=5).stderr
+    # The same bytes under the same digest make it one that can be gone back to.
+    oci.push(server, "shop/web", "again", images["2"])
+    assert [one["release"]["version"] for one in server.api("GET", READY)["gone"]] == ["1"]
+    shop.deploy("2")
+    assert shop.runs() == "2"
+    cli("ledger", "verify").ok()
+    cli("ledger", "rebuild").ok()
+    assert [one["revision"] for one in server.api("GET", READY)["gone"]] == [1]
+
+
+def test_what_was_deleted_by_hand_is_said_to_be(shop, server, cli):
+    """Nobody can delete what a release names; an image without one can, and the ledger knows who did it."""
+    loose = oci.make_image([{"file": "loose"}])
+    oci.push(server, "shop/web", "loose", loose)
+    with Registry(server.address) as registry:
+        assert registry.request("DELETE", f"/v2/shop/web/manifests/{loose.digest}")[0] == 202
+    gone, = cli("retention", "why", "shop/web:loose", "-o", "json").ok().json["deleted"]
+    assert gone["rule"] is None and gone["tags"] == ["loose"] and gone["digest"] == loose.digest
+    assert "by hand" in cli("retention", "why", loose.digest).ok().stdout
 
 
 def test_what_cannot_be_told_stops_everything(shop, server, cli):
