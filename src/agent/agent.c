@@ -24,6 +24,7 @@ typedef struct {
   RpHost *host;
   RpHttpClient *http;
   RpReporter *reporter;
+  RpGiver *giver;
   RpControl *control;
   GPtrArray *pollers;
 } Agent;
@@ -142,6 +143,7 @@ start_agent (Agent *agent, GError **error)
     return FALSE;
   rp_reserve_fill (config->state);
   agent->reporter = rp_reporter_start (config, agent->host->journal, agent->http);
+  agent->giver = rp_giver_start (config, agent->host->stock, agent->http);
   for (guint i = 0; i < config->targets->len; i++)
     {
       RpTargetLoop *loop = g_ptr_array_index (agent->host->loops, i);
@@ -149,7 +151,7 @@ start_agent (Agent *agent, GError **error)
       rp_target_loop_start (loop);
       g_ptr_array_add (agent->pollers,
                        rp_poller_start (config, g_ptr_array_index (config->targets, i), loop,
-                                        agent->http, on_answered, agent));
+                                        agent->http, agent->giver, on_answered, agent));
     }
   rp_log_info ("agent", "%s (pid %ld) follows %u target(s) of %s, state in %s", config->agent,
                (long) getpid (), config->targets->len, config->server, config->state);
@@ -168,6 +170,7 @@ stop_agent (Agent *agent)
   rp_control_free (agent->control);
   if (agent->host != NULL)
     g_ptr_array_set_size (agent->host->loops, 0);
+  rp_giver_free (agent->giver);
   rp_reporter_free (agent->reporter);
   rp_http_client_free (agent->http);
   rp_host_close (agent->host);

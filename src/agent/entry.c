@@ -6,6 +6,7 @@
 #include "base/json.h"
 
 #define BRIEF_HEX 12
+#define WANTED_LIMIT 100
 #define TRIAL_DEFAULT_MS 60000
 #define TRIAL_LIMIT_MS (24 * 60 * 60 * 1000LL)
 
@@ -211,6 +212,23 @@ window_from_json (const json_t *items, GPtrArray *window, GError **error)
   return TRUE;
 }
 
+/* What is no digest there is asked for in vain. */
+static void
+wanted_from_json (const json_t *items, GArray *wanted)
+{
+  const json_t *item;
+  size_t i;
+
+  json_array_foreach (items, i, item)
+    {
+      const char *text = json_string_value (item);
+      RpDigest digest;
+
+      if (text != NULL && wanted->len < WANTED_LIMIT && rp_digest_parse (text, &digest, NULL))
+        g_array_append_val (wanted, digest);
+    }
+}
+
 RpPointer *
 rp_pointer_from_json (const json_t *document, GError **error)
 {
@@ -221,6 +239,8 @@ rp_pointer_from_json (const json_t *document, GError **error)
 
   pointer->trial_ms = TRIAL_DEFAULT_MS;
   pointer->window = g_ptr_array_new_with_free_func ((GDestroyNotify) rp_entry_unref);
+  pointer->wanted = g_array_new (FALSE, FALSE, sizeof (RpDigest));
+  wanted_from_json (json_object_get (document, "wanted"), pointer->wanted);
   if (!rp_json_need_int (document, "seq", "pointer", &pointer->seq, error)
       || !rp_json_need_string (document, "component", "pointer", &component, error)
       || !rp_json_opt_int (document, "trial_ms", "pointer", &pointer->trial_ms, error)
@@ -243,5 +263,7 @@ rp_pointer_free (RpPointer *pointer)
   rp_entry_unref (pointer->current);
   if (pointer->window != NULL)
     g_ptr_array_unref (pointer->window);
+  if (pointer->wanted != NULL)
+    g_array_unref (pointer->wanted);
   g_free (pointer);
 }

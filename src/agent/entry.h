@@ -43,6 +43,7 @@ typedef struct {
   gint64 trial_ms;
   RpEntry *current;  /* NULL: the environment was never pointed anywhere */
   GPtrArray *window; /* RpEntry, newest first: all that must stay on this host */
+  GArray *wanted;    /* RpDigest: blobs that are damaged at the server, which asks for them */
 } RpPointer;
 
 #define RP_WINDOW_LIMIT 1000 /* entries; more is RP_ERROR_TOO_LARGE */

@@ -18,6 +18,7 @@ struct RpPoller {
   RpTargetLoop *loop;
   RpHttpClient *http;
   RpExercise *exercise;
+  RpGiver *giver;
   void (*answered) (gpointer user_data);
   gpointer user_data;
   GMutex lock;
@@ -105,6 +106,7 @@ answer_came (RpPoller *poller, RpPointer *pointer, guint failures, gint64 *after
   /* A server that answers at once and without news (a proxy that cuts long polls) is not hammered. */
   *after = pointer->seq;
   rp_exercise_take (poller->exercise, pointer);
+  rp_giver_ask (poller->giver, poller->target, pointer->wanted);
   rp_target_loop_take (poller->loop, pointer);
   if (poller->answered != NULL)
     poller->answered (poller->user_data);
@@ -149,7 +151,7 @@ run (gpointer data)
 
 RpPoller *
 rp_poller_start (const RpAgentConfig *config, const RpTargetConfig *target, RpTargetLoop *loop,
-                 RpHttpClient *http, void (*answered) (gpointer user_data), gpointer user_data)
+                 RpHttpClient *http, RpGiver *giver, void (*answered) (gpointer user_data), gpointer user_data)
 {
   RpPoller *poller = g_new0 (RpPoller, 1);
 
@@ -157,6 +159,7 @@ rp_poller_start (const RpAgentConfig *config, const RpTargetConfig *target, RpTa
   poller->target = target;
   poller->loop = loop;
   poller->http = http;
+  poller->giver = giver;
   poller->answered = answered;
   poller->user_data = user_data;
   g_mutex_init (&poller->lock);

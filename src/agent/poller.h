@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "agent/config.h"
+#include "agent/giver.h"
 #include "agent/target_loop.h"
 #include "base/http.h"
 
@@ -12,7 +12,7 @@ typedef struct RpPoller RpPoller;
 
 /* All borrowed for the poller's life. `answered` (or NULL) is called after each answer, on its thread. */
 RpPoller *rp_poller_start (const RpAgentConfig *config, const RpTargetConfig *target,
-                           RpTargetLoop *loop, RpHttpClient *http,
+                           RpTargetLoop *loop, RpHttpClient *http, RpGiver *giver,
                            void (*answered) (gpointer user_data), gpointer user_data);
 /* Asks it to end, cancelling the wait; returns at once. */
 void rp_poller_stop (RpPoller *poller);

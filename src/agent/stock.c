@@ -57,6 +57,18 @@ rp_stock_unuse (RpStock *stock)
     g_rw_lock_reader_unlock (&stock->lock);
 }
 
+int
+rp_stock_open (RpStock *stock, const RpDigest *digest, guint64 *out_size_bytes, GError **error)
+{
+  int fd = -1;
+
+  rp_stock_use (stock);
+  if (rp_store_verify (stock->store, digest, error))
+    fd = rp_store_open_blob (stock->store, digest, out_size_bytes, error);
+  rp_stock_unuse (stock);
+  return fd;
+}
+
 /* ---- what is needed ---- */
 
 /* NULL with *out_there FALSE: it does not lie here, which is no error (another platform's, an engine's). */

@@ -23,6 +23,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpStock, rp_stock_free)
 void rp_stock_use (RpStock *stock);
 void rp_stock_unuse (RpStock *stock);
 
+/* A descriptor on a blob whose bytes were hashed right now, the caller's; -1 on failure: RP_ERROR_BLOB_UNKNOWN, RP_ERROR_CORRUPT. */
+int rp_stock_open (RpStock *stock, const RpDigest *digest, guint64 *out_size_bytes, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /* Lets go of what nothing needs, and of uploads that were left a day ago. *out_busy: not now, or not all of it; somebody uses the
  * stock, or *cancelled became 1. A kill at any point leaves what the next sweep takes up. NULL is fine. */
 gboolean rp_stock_sweep (RpStock *stock, const gint *cancelled, gboolean *out_busy, GError **error)

@@ -81,6 +81,29 @@ take (Heal *heal, GError **error)
   return ok;
 }
 
+gboolean
+rp_registry_find_patient (RpRegistry *registry, const RpDigest *digest, RpPatient *out,
+                          gboolean *out_damaged, GError **error)
+{
+  Heal heal = { .registry = registry, .patient = { .digest = *digest } };
+
+  if (!rp_db_read (registry->db, examine, &heal, error))
+    return FALSE;
+  *out_damaged = heal.damaged;
+  if (heal.damaged)
+    *out = heal.patient;
+  return TRUE;
+}
+
+gboolean
+rp_registry_take_healed (RpRegistry *registry, const RpPatient *patient, const char *by,
+                         GError **error)
+{
+  Heal heal = { .registry = registry, .patient = *patient, .by = by };
+
+  return take (&heal, error);
+}
+
 static void
 ask (Heal *heal, const RpHealer *healer)
 {

@@ -33,6 +33,15 @@ void rp_registry_add_healer (RpRegistry *registry, const RpHealer *healer);
 gboolean rp_registry_suspect (RpRegistry *registry, const RpDigest *digest, gboolean *out_damaged,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Is `digest` damaged, and what is it? *out is set where it is. */
+gboolean rp_registry_find_patient (RpRegistry *registry, const RpDigest *digest, RpPatient *out,
+                                   gboolean *out_damaged, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* Somebody put the bytes of `patient` into the registry's store: records that they are there, and `by` whom. Nothing is
+ * recorded of what is not damaged any more. RP_ERROR_CORRUPT if they are not of the size that is recorded. */
+gboolean rp_registry_take_healed (RpRegistry *registry, const RpPatient *patient, const char *by,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Asks healers until one brings the bytes of `digest`, which is damaged. *out_by is its name, NULL where none could
  * or there is nothing to heal (borrowed). A healer that fails is a line on the log and no error. Blocks
  * for as long as they do. */

@@ -66,6 +66,10 @@ gboolean rp_api_resume (RpRequest *request, GError **error);
 /* api_agents.c */
 gboolean rp_api_pointer (RpRequest *request, GError **error);
 gboolean rp_api_report (RpRequest *request, GError **error);
+/* api_wanted.c */
+gboolean rp_api_wanted_begin (RpRequest *request, GError **error);
+gboolean rp_api_wanted_put (RpRequest *request, GError **error);
+gboolean rp_api_wanted_lacking (RpRequest *request, GError **error);
 /* api_identities.c */
 gboolean rp_api_identities (RpRequest *request, GError **error);
 gboolean rp_api_identity_set (RpRequest *request, GError **error);

@@ -4,6 +4,24 @@
 #include "release/report.h"
 #include "server/api.h"
 
+/* What the agent of this target is to be asked for besides; NULL: nothing. */
+static json_t *
+wanted_of (const RpRequest *request, const RpPointerView *pointer)
+{
+  g_autoptr (GPtrArray) repositories = g_ptr_array_new ();
+  g_autofree char *target = g_strdup_printf ("%s/%s/%s", rp_request_param (request, "app"),
+                                             rp_request_param (request, "environment"),
+                                             rp_request_param (request, "target"));
+
+  for (guint i = 0; i < pointer->window->len; i++)
+    {
+      const RpPointerEntry *entry = pointer->window->pdata[i];
+      g_ptr_array_add (repositories, entry->component->repository);
+    }
+  return rp_wishes_ask (rp_request_services (request)->wishes, target, repositories,
+                        rp_clock_monotonic_us ());
+}
+
 gboolean
 rp_api_pointer (RpRequest *request, GError **error)
 {
@@ -21,14 +39,19 @@ rp_api_pointer (RpRequest *request, GError **error)
   if (!rp_api_poll (request, &after, &wait_ms, error))
     return FALSE;
   gboolean force = wait_ms == 0 || rp_request_expired (request);
-  if (!rp_pointer_view_get (engine, app, environment, target, after, force, &raw, error))
+  gboolean wishes = word.agent != NULL && rp_wishes_any (rp_request_services (request)->wishes);
+  if (!rp_pointer_view_get (engine, app, environment, target, after, force || wishes, &raw, error))
     return FALSE;
   g_autoptr (RpPointerView) pointer = raw;
   if (word.agent != NULL) /* people who look are not agents */
     rp_target_seen (engine, app, environment, target, &word, rp_clock_now_us ());
-  if (pointer == NULL)
+  json_t *wanted = wishes ? wanted_of (request, pointer) : NULL;
+  if (pointer == NULL || (!force && wanted == NULL && pointer->seq <= after))
     return rp_request_wait (request, wait_ms);
-  rp_respond_json (request, 200, rp_pointer_view_to_json (pointer));
+  json_t *json = rp_pointer_view_to_json (pointer);
+  if (wanted != NULL)
+    json_object_set_new (json, "wanted", wanted);
+  rp_respond_json (request, 200, json);
   return TRUE;
 }
 

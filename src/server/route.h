@@ -13,6 +13,7 @@
 #include "retention/collector.h"
 #include "retention/retention.h"
 #include "retention/scrubber.h"
+#include "server/wishes.h"
 
 typedef struct RpServer RpServer;
 typedef struct RpRequest RpRequest;
@@ -27,6 +28,7 @@ typedef struct {
   RpRetention *retention;
   RpCollector *collector;
   RpScrubber *scrubber;
+  RpWishes *wishes;
 } RpServices;
 
 const RpServices *rp_request_services (const RpRequest *request);

@@ -184,12 +184,26 @@ open_tls (RpServer *server, const RpServerOptions *options, GError **error)
   return server->tls != NULL;
 }
 
+/* Polls look again whether there is something to ask their agents for. */
 static void
-add_healer (RpServer *server)
+wake_polls (gpointer data)
 {
-  const RpHealer healer = rp_proxy_healer (server->proxy);
+  const RpServer *server = data;
 
-  rp_registry_add_healer (server->services.registry, &healer);
+  rp_waiters_notify (server->waiters);
+}
+
+/* Upstream is asked first: it answers at once. */
+static void
+add_healers (RpServer *server)
+{
+  RpServices *services = &server->services;
+  RpHealer healer = rp_proxy_healer (server->proxy);
+
+  rp_registry_add_healer (services->registry, &healer);
+  services->wishes = rp_wishes_new (services->registry, wake_polls, server);
+  healer = rp_wishes_healer (services->wishes);
+  rp_registry_add_healer (services->registry, &healer);
 }
 
 static gboolean
@@ -213,7 +227,7 @@ start_serving (RpServer *server, const RpServerOptions *options, GArray *listene
   server->proxy = rp_proxy_new (server, options->proxy, error);
   if (server->proxy == NULL)
     return FALSE;
-  add_healer (server);
+  add_healers (server);
   rp_ledger_set_listener (server->services.ledger, on_commit, server);
   if (!rp_http_start (server, listeners, threads, error))
     return FALSE;
@@ -348,6 +362,7 @@ rp_server_close (RpServer *server)
   if (server->services.ledger != NULL)
     rp_ledger_set_listener (server->services.ledger, NULL, NULL);
   rp_proxy_free (server->proxy);
+  rp_wishes_free (server->services.wishes);
   rp_waiters_free (server->waiters);
   rp_workers_free (server->slow);
   rp_workers_free (server->writers);
