@@ -184,6 +184,42 @@ learn (RpEngine *engine, const RpRows *rows, gsize row, GError **error)
   return FALSE;
 }
 
+typedef struct
+{
+  const char *manifest;
+  RpRows *rows;
+} Recorded;
+
+static gboolean
+list_recorded (RpTxn *txn, gpointer user_data, GError **error)
+{
+  static const char sql[]
+      = "WITH RECURSIVE part (digest) AS (SELECT digest FROM edge WHERE manifest = $1"
+        " UNION SELECT edge.digest FROM edge JOIN part ON edge.manifest = part.digest)"
+        " SELECT digest FROM part";
+  Recorded *recorded = user_data;
+  recorded->rows = rp_txn_query (txn, error, sql, "s", recorded->manifest);
+  return recorded->rows != NULL;
+}
+
+/* What a manifest named when it was pushed, where its bytes cannot be read now. */
+static gboolean
+add_recorded (RpEngine *engine, const char *manifest, Holder *holder, GError **error)
+{
+  Recorded recorded = { .manifest = manifest };
+  if (!rp_db_read (engine->db, list_recorded, &recorded, error))
+    return FALSE;
+  g_autoptr (RpRows) rows = recorded.rows;
+  for (gsize row = 0; row < rp_rows_count (rows); row++)
+    {
+      RpDigest digest;
+      if (!rp_digest_parse (rp_rows_text (rows, row, 0), &digest, error))
+        return FALSE;
+      add_needed (engine->protection, &digest, FALSE, holder);
+    }
+  return TRUE;
+}
+
 /* What the row refers to. FALSE: nothing. */
 static gboolean
 subject_of (const RpRows *rows, gsize row, RpDigest *out)
@@ -195,7 +231,7 @@ subject_of (const RpRows *rows, gsize row, RpDigest *out)
          && rp_digest_parse (subject != NULL ? subject : of_tag, out, NULL);
 }
 
-/* A signature of which something is missing is kept itself; what it names is kept once it can be read. */
+/* Of a signature that cannot be read all is kept that was recorded of it: it can be healed. */
 static gboolean
 learn_referrer (RpEngine *engine, const RpRows *rows, gsize row, gboolean *out_learnt, GError **error)
 {
@@ -214,8 +250,9 @@ learn_referrer (RpEngine *engine, const RpRows *rows, gsize row, gboolean *out_l
   holder->attached = TRUE;
   add_needed (protection, &digest, FALSE, holder);
   closure = rp_registry_kept_closure (engine->registry, rp_rows_text (rows, row, 0), &digest, NULL);
-  if (closure != NULL)
-    add_closure (protection, closure, holder);
+  if (closure == NULL)
+    return add_recorded (engine, rp_rows_text (rows, row, 1), holder, error);
+  add_closure (protection, closure, holder);
   return TRUE;
 }
 

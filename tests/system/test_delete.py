@@ -211,6 +211,26 @@ def test_what_is_attached_to_a_release_is_kept_with_it(server, registry, cli):
         assert status_of(registry, "DELETE", f"shop/web/manifests/{gone.digest}") == 202
 
 
+def test_what_an_unreadable_attachment_names_is_kept_with_it(server, registry, cli):
+    cli("apply", "-f", "-", input=APP).ok()
+    released = image("released")
+    signature = oci.make_artifact([b"signature"], subject=released)
+    oci.push(server, "shop/web", "1.0", released)
+    for repository in "shop/web", "shop/copy":
+        oci.push(server, repository, None, signature)
+    digits = signature.digest.removeprefix("sha256:")
+    path = server.data / "blobs" / "sha256" / digits[:2] / digits
+    path.chmod(0o644)
+    path.write_bytes(b"rotten")
+    cli("release", "create", "shop", "--version", "1.0", "--component", "web=1.0", "--commit", "a" * 40).ok()
+    for blob in signature.blobs:
+        for repository in "shop/web", "shop/copy":
+            error = refusal(registry, f"{repository}/blobs/{blob}", 405, "DENIED")
+            assert "attached to release 1.0 of app shop (component web)" in error["message"], error
+    registry.push_manifest("shop/copy", signature.digest, signature.manifest, signature.media_type)
+    assert registry.get_manifest("shop/web", signature.digest) == signature.manifest
+
+
 def signers_tag(of, ending=""):
     return of.digest.replace(":", "-") + ending
 
