@@ -22,6 +22,11 @@
 
 enum { UPLOAD_MODE = 0600, BLOB_MODE = 0444, PUBLISH_ATTEMPTS = 10 };
 
+/* What a single write hands over.  The kernel makes its pages as large as the write; those of more than 32 KiB are
+ * not among the ones that it keeps at hand, and in a virtual machine their memory has often gone back to the host,
+ * so that each 4 KiB of it is a fault. */
+enum { WRITE_BYTES = 32 * 1024 };
+
 /* The disk begins to write when so much has come in, so that the sync at the end finds little left. */
 enum { WRITE_BACK_BYTES = 4 * 1024 * 1024 };
 
@@ -124,7 +129,8 @@ rp_fs_staging_append (RpStore *store, RpStaging *staging, guint64 offset, const 
     return unknown (staging->name, error);
   for (gsize done = 0; done < size;)
     {
-      ssize_t wrote = pwrite (staging->fd, bytes + done, size - done, (off_t)(offset + done));
+      ssize_t wrote = pwrite (staging->fd, bytes + done, MIN (size - done, (gsize)WRITE_BYTES),
+                              (off_t)(offset + done));
       if (wrote < 0 && errno == EINTR)
         continue;
       if (wrote < 0)
