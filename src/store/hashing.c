@@ -2,7 +2,7 @@
 
 struct RpHashing {
   GMutex lock;
-  GCond changed;
+  GCond called; /* there is a job, or an end */
   /* all under lock */
   GPtrArray *threads; /* GThread */
   GQueue jobs;        /* RpHashJob, at most as many as threads are idle */
@@ -26,12 +26,12 @@ hashing_thread (gpointer data)
           g_mutex_lock (&hashing->lock);
           job->done = TRUE;
           hashing->idle++;
-          g_cond_broadcast (&hashing->changed);
+          g_cond_signal (&job->finished);
         }
       else if (hashing->quit)
         break;
       else
-        g_cond_wait (&hashing->changed, &hashing->lock);
+        g_cond_wait (&hashing->called, &hashing->lock);
     }
   g_mutex_unlock (&hashing->lock);
   return NULL;
@@ -43,7 +43,7 @@ rp_hashing_new (void)
   RpHashing *hashing = g_new0 (RpHashing, 1);
 
   g_mutex_init (&hashing->lock);
-  g_cond_init (&hashing->changed);
+  g_cond_init (&hashing->called);
   hashing->threads = g_ptr_array_new ();
   g_queue_init (&hashing->jobs);
   return hashing;
@@ -56,13 +56,13 @@ rp_hashing_free (RpHashing *hashing)
     return;
   g_mutex_lock (&hashing->lock);
   hashing->quit = TRUE;
-  g_cond_broadcast (&hashing->changed);
+  g_cond_broadcast (&hashing->called);
   g_mutex_unlock (&hashing->lock);
   for (guint i = 0; i < hashing->threads->len; i++)
     g_thread_join (hashing->threads->pdata[i]);
   g_ptr_array_unref (hashing->threads);
   g_mutex_clear (&hashing->lock);
-  g_cond_clear (&hashing->changed);
+  g_cond_clear (&hashing->called);
   g_free (hashing);
 }
 
@@ -89,8 +89,9 @@ rp_hashing_start (RpHashing *hashing, RpHashJob *job)
     {
       hashing->idle--;
       job->done = FALSE;
+      g_cond_init (&job->finished);
       g_queue_push_tail (&hashing->jobs, job);
-      g_cond_broadcast (&hashing->changed);
+      g_cond_signal (&hashing->called);
     }
   g_mutex_unlock (&hashing->lock);
   return taken;
@@ -99,8 +100,16 @@ rp_hashing_start (RpHashing *hashing, RpHashJob *job)
 void
 rp_hashing_wait (RpHashing *hashing, RpHashJob *job)
 {
+  gboolean ours;
+
   g_mutex_lock (&hashing->lock);
-  while (!job->done)
-    g_cond_wait (&hashing->changed, &hashing->lock);
+  ours = g_queue_remove (&hashing->jobs, job);
+  if (ours)
+    hashing->idle++;
+  while (!ours && !job->done)
+    g_cond_wait (&job->finished, &hashing->lock);
   g_mutex_unlock (&hashing->lock);
+  g_cond_clear (&job->finished);
+  if (ours)
+    rp_hasher_update (job->hasher, job->data, job->size);
 }

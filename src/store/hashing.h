@@ -12,7 +12,8 @@ typedef struct {
   RpHasher *hasher;
   const void *data;
   gsize size;
-  gboolean done; /* under the lock of the RpHashing */
+  gboolean done; /* under the lock of the RpHashing, as is: */
+  GCond finished;
 } RpHashJob;
 
 /* Threads are started when they are needed, at most one for each processor. */
@@ -22,5 +23,5 @@ void rp_hashing_free (RpHashing *hashing);
 
 /* FALSE if every thread has something to do: then the caller's own is as good as any. Does not block. */
 gboolean rp_hashing_start (RpHashing *hashing, RpHashJob *job) G_GNUC_WARN_UNUSED_RESULT;
-/* Blocks until it is done. */
+/* Until it is done: a job that no thread has come to yet the caller does itself. Once for each that was started. */
 void rp_hashing_wait (RpHashing *hashing, RpHashJob *job);
