@@ -39,6 +39,8 @@
 #define CONNECTION_LIMIT 32768
 #define IDLE_TIMEOUT_S 120 /* longer than the 90 s for which Go clients keep idle connections */
 #define STREAM_BUFFER (512 * 1024)
+#define FULL_MAX 3    /* buffers that wait for the sink, before the client has to */
+#define DRAIN_MAX 8   /* buffers that one worker takes before it sees to other requests */
 #define API_BODY_LIMIT (1024 * 1024)
 #define WAIT_MAX_US (5 * 60 * G_USEC_PER_SEC)
 
@@ -140,24 +142,59 @@ wait_for_news (RpRequest *request, guint64 generation)
   rp_flight_join (request->flight, request);
 }
 
-/* The sink's share of a request that is still coming in. */
+/* With the lock held. One that waits for room gets some at once, so that it is not woken for each buffer. */
 static void
-drain_sinking (RpRequest *request)
+wake_loop (RpRequest *request)
 {
   RpBodyStream *stream = &request->stream;
-  g_autoptr (GError) error = NULL;
-  gboolean wake;
+  gboolean wake = stream->loop_wait == RP_LOOP_WANTS_ROOM ? stream->full.length <= FULL_MAX / 2
+                                                          : !stream->draining;
 
-  (void) !stream->sink (stream->sink_data, stream->sinking->data, stream->sinking->len, &error);
-  g_byte_array_set_size (stream->sinking, 0);
+  if (stream->loop_wait == RP_LOOP_RUNS || !wake)
+    return;
+  stream->loop_wait = RP_LOOP_RUNS;
+  resume (request, RP_PHASE_BODY);
+}
+
+/* FALSE if that was the last one for now. What follows a piece that was refused is not wanted either. */
+static gboolean
+drain_one (RpRequest *request)
+{
+  RpBodyStream *stream = &request->stream;
+  GError *error = NULL;
+  GByteArray *piece;
+  gboolean more;
+
   g_mutex_lock (&request->lock);
-  stream->spare = g_steal_pointer (&stream->sinking);
-  stream->error = g_steal_pointer (&error);
-  wake = stream->loop_waits;
-  stream->loop_waits = FALSE;
-  if (wake)
-    resume (request, RP_PHASE_BODY);
+  piece = g_queue_pop_head (&stream->full);
   g_mutex_unlock (&request->lock);
+  (void) !stream->sink (stream->sink_data, piece->data, piece->len, &error);
+  g_byte_array_set_size (piece, 0);
+
+  g_mutex_lock (&request->lock);
+  g_queue_push_head (&stream->spare, piece);
+  stream->error = error;
+  if (error != NULL)
+    g_queue_clear_full (&stream->full, (GDestroyNotify) g_byte_array_unref);
+  more = stream->draining = stream->full.length > 0;
+  wake_loop (request);
+  g_mutex_unlock (&request->lock);
+  return more;
+}
+
+/* The sink's share of a request that is still coming in. A worker that is awake goes on with what has come
+ * meanwhile: to wake another one for each buffer costs more, above all where the processors are busy. */
+static void
+drain (RpRequest *request)
+{
+  gboolean more = drain_one (request);
+
+  for (guint i = 1; more; i++)
+    {
+      if (i >= DRAIN_MAX && rp_workers_push (request->server->writers, request))
+        return;
+      more = drain_one (request);
+    }
   rp_request_unref (request);
 }
 
@@ -214,8 +251,8 @@ rp_http_work (gpointer data)
 {
   RpRequest *request = data;
 
-  if (request->stream.sinking != NULL)
-    drain_sinking (request);
+  if (request->stream.draining)
+    drain (request);
   else if (request->phase == RP_PHASE_BODY)
     {
       if (!begin_stream (request))
@@ -333,9 +370,9 @@ finish_body (RpRequest *request)
   RpBodyStream *stream = &request->stream;
 
   g_mutex_lock (&request->lock);
-  if (stream->sinking != NULL)
+  if (stream->draining)
     {
-      stream->loop_waits = TRUE;
+      stream->loop_wait = RP_LOOP_WANTS_END;
       MHD_suspend_connection (request->connection);
       g_mutex_unlock (&request->lock);
       return MHD_YES;
@@ -380,32 +417,42 @@ advance (RpRequest *request)
   return MHD_NO;
 }
 
-/* Gives the full buffer to a worker and takes the other. FALSE if that one is still being worked
- * on: the connection is suspended then. */
+/* With the lock held. */
+static GByteArray *
+empty_buffer (RpBodyStream *stream)
+{
+  GByteArray *buffer = g_queue_pop_head (&stream->spare);
+
+  return buffer != NULL ? buffer : g_byte_array_sized_new ((guint) stream->buffer_bytes);
+}
+
+/* Leaves the full buffer to a worker and takes an empty one. FALSE if the worker is that far behind that the
+ * client has to wait: the connection is suspended then. */
 static gboolean
 swap_buffers (RpRequest *request)
 {
   RpBodyStream *stream = &request->stream;
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&request->lock);
 
-  if (stream->sinking != NULL)
-    {
-      stream->loop_waits = TRUE;
-      MHD_suspend_connection (request->connection);
-      return FALSE;
-    }
   if (stream->error != NULL)
     {
       request->refusal = g_steal_pointer (&stream->error);
       return TRUE;
     }
-  stream->sinking = g_steal_pointer (&stream->filling);
-  stream->filling = g_steal_pointer (&stream->spare);
-  if (stream->filling == NULL)
-    stream->filling = g_byte_array_sized_new ((guint) stream->buffer_bytes);
+  if (stream->full.length == FULL_MAX)
+    {
+      stream->loop_wait = RP_LOOP_WANTS_ROOM;
+      MHD_suspend_connection (request->connection);
+      return FALSE;
+    }
+  g_queue_push_tail (&stream->full, stream->filling);
+  stream->filling = empty_buffer (stream);
+  if (stream->draining)
+    return TRUE;
+  stream->draining = TRUE;
   if (rp_workers_push (request->server->writers, rp_request_ref (request)))
     return TRUE;
-  g_byte_array_unref (g_steal_pointer (&stream->sinking));
+  stream->draining = FALSE;
   request->phase = RP_PHASE_ABORT;
   rp_request_unref (request);
   return TRUE;

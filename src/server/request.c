@@ -43,8 +43,8 @@ clear_stream (RpBodyStream *stream)
   if (stream->sink_free != NULL)
     stream->sink_free (stream->sink_data);
   g_clear_pointer (&stream->filling, g_byte_array_unref);
-  g_clear_pointer (&stream->spare, g_byte_array_unref);
-  g_clear_pointer (&stream->sinking, g_byte_array_unref);
+  g_queue_clear_full (&stream->full, (GDestroyNotify) g_byte_array_unref);
+  g_queue_clear_full (&stream->spare, (GDestroyNotify) g_byte_array_unref);
   g_clear_error (&stream->error);
 }
 

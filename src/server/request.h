@@ -2,8 +2,7 @@
  *
  * A request is touched by one thread at a time: by the event loop of its connection, or, while the
  * connection is suspended, by a worker or the waiters' thread.  The only overlap is a worker that
- * appends a full buffer to the sink while the loop fills the other one; `lock` guards the fields
- * of that.
+ * gives full buffers to the sink while the loop fills another one; `lock` guards the fields of that.
  */
 #pragma once
 
@@ -25,11 +24,19 @@ typedef enum {
 
 struct RpFlight;
 
+/* What a suspended connection waits for. */
+typedef enum {
+  RP_LOOP_RUNS,
+  RP_LOOP_WANTS_ROOM, /* among the full buffers */
+  RP_LOOP_WANTS_END   /* of the draining */
+} RpLoopWait;
+
 typedef struct {
   GByteArray *filling;  /* the loop's */
-  GByteArray *spare;    /* under lock */
-  GByteArray *sinking;  /* under lock: what a worker is appending, or NULL */
-  gboolean loop_waits;  /* under lock: the connection is suspended until `sinking` is done */
+  GQueue full;          /* under lock: GByteArray, for the sink in this order */
+  GQueue spare;         /* under lock: GByteArray */
+  gboolean draining;    /* under lock: a worker has, or will have, the full ones */
+  RpLoopWait loop_wait; /* under lock */
   GError *error;        /* under lock: what the sink said */
   gboolean begun;       /* the route's begin() has run */
   gsize buffer_bytes;

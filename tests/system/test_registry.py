@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -212,6 +213,33 @@ def test_stream_of_chunked_encoding(registry):
     status, head, _ = registry.request("PATCH", location, iter([BLOB[:100], BLOB[100:]]))
     assert (status, head["range"]) == (202, "0-2047")
     assert registry.request("PUT", with_digest(location, sha256(BLOB)), b"")[0] == 201
+
+
+def test_nothing_follows_a_piece_that_was_refused(registry):
+    """More than is announced comes, and more of it waits already when that is noticed."""
+    data = os.urandom(9_000_000)
+    location = start(registry)
+    pieces = (data[at:at + 100_000] for at in range(0, len(data), 100_000))
+    status, _, body = registry.request("PATCH", location, pieces, {"Content-Range": "0-1099999"})
+    assert status == 416 and code_of(body) == "BLOB_UPLOAD_INVALID"
+    status, head, _ = registry.request("GET", location)
+    assert status == 204
+    have = int(head["range"].split("-")[1]) + 1
+    assert have <= 1_100_000
+    rest = data[have if have > 1 else 0:]  # an empty upload says 0-0 as well
+    assert registry.request("PUT", with_digest(location, sha256(data)), rest)[0] == 201
+    assert sha256(registry.get_blob("a/b", sha256(data))) == sha256(data)
+
+
+def test_many_large_pushes_at_once(server):
+    """More than there are workers that hash: each arrives in its order, whoever has to wait for whom."""
+    blobs = [os.urandom(1 << 20) * 7 + bytes([i]) * (100_000 * i) for i in range(6)]
+
+    def push_and_pull(data):
+        with Registry(server.address) as connection:
+            return connection.get_blob("a/b", connection.push_blob("a/b", data)) == data
+    with ThreadPoolExecutor(len(blobs)) as pool:
+        assert all(pool.map(push_and_pull, blobs))
 
 
 def test_empty_blob(server, registry):
