@@ -25,7 +25,9 @@
   " UPDATE repository_quota SET used_bytes = used_bytes - OLD.size"                                \
   "  WHERE OLD.repository GLOB pattern; END;"
 
-/* The last statement is for a database from before these tables: all others have nothing to fill in. */
+/* The last statement is for a database from before these tables: all others have nothing to fill in.  Whether they
+ * have comes first in the joins: as a condition of the memberships it would be asked of each of them, at each start. */
+#define RP_USE_NONE "(SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM repository_use)) AS none"
 #define RP_USE_SCHEMA                                                                              \
   "CREATE TABLE IF NOT EXISTS repository_use ("                                                    \
   "  repository TEXT PRIMARY KEY,"                                                                 \
@@ -39,8 +41,6 @@
   RP_USE_WENT ("repo_blob", "manifest") RP_USE_WENT ("manifest", "repo_blob")                      \
   "INSERT INTO repository_use (repository, bytes, objects)"                                        \
   " SELECT repository, sum (size), count (*) FROM"                                                 \
-  "  (SELECT repository, digest, size FROM repo_blob"                                              \
-  "   WHERE NOT EXISTS (SELECT 1 FROM repository_use)"                                             \
-  "   UNION SELECT repository, digest, size FROM manifest"                                         \
-  "   WHERE NOT EXISTS (SELECT 1 FROM repository_use))"                                            \
+  "  (SELECT b.repository, b.digest, b.size FROM " RP_USE_NONE " CROSS JOIN repo_blob AS b"        \
+  "   UNION SELECT m.repository, m.digest, m.size FROM " RP_USE_NONE " CROSS JOIN manifest AS m) AS had"\
   " GROUP BY repository;"

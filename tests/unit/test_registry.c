@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ledger/connection.h"
 #include "registry_house.h"
 
 /* ---- harm ---- */
@@ -1025,6 +1026,46 @@ damage_and_pushes_do_not_get_in_each_others_way (void **state)
   assert_int_equal (report.problems->len, 0);
 }
 
+/* ---- opening ---- */
+
+static gboolean
+add_many (RpTxn *txn, gpointer user_data, GError **error)
+{
+  Fixture *fixture = user_data;
+
+  for (int i = 0; i < 4000; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("%d", i);
+      RpDigest digest = digest_of (name);
+      char text[RP_DIGEST_STRING_SIZE];
+      g_autoptr (json_t) body = json_pack ("{s:s, s:s, s:i}", "repository", REPO, "digest",
+                                           rp_digest_format (&digest, text), "size", 1);
+
+      if (!rp_ledger_append (fixture->ledger, txn, ACTOR, "blob.added", body, NULL, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* Whatever there is: a start must not wait for it. */
+static void
+opening_does_not_read_the_memberships (void **state)
+{
+  Fixture *fixture = *state;
+  g_autoptr (GError) error = NULL;
+  int pages = 0, most = 0;
+
+  check_ok (rp_db_write (fixture->db, add_many, fixture, &error));
+  g_autofree char *path = g_build_filename (fixture->dir, "repoint.db", NULL);
+  g_autoptr (RpConnection) connection = rp_connection_open (path, RP_CONNECTION_WRITE, &error);
+  check_ok (connection != NULL);
+  check_ok (rp_connection_script (connection, rp_registry_projector.schema, &error));
+  assert_int_equal (
+      sqlite3_db_status (connection->handle, SQLITE_DBSTATUS_CACHE_MISS, &pages, &most, FALSE), SQLITE_OK);
+  assert_true (pages > 0);
+  assert_true (pages < 40); /* the memberships alone fill hundreds */
+}
+
 #define WITH(test) cmocka_unit_test_setup_teardown (test, setup, teardown)
 
 int
@@ -1055,6 +1096,7 @@ main (void)
     WITH (where_tells_repositories_and_tags),
     WITH (a_closure_is_walked),
     WITH (a_whole_artifact_verifies),
+    WITH (opening_does_not_read_the_memberships),
     cmocka_unit_test (R08_R09_rotted_and_missing_bytes_are_found_and_healed),
     WITH (every_problem_is_told_at_once),
     WITH (damaged_bytes_are_never_served),
