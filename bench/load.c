@@ -5,11 +5,11 @@
  *   load push 127.0.0.1:PORT REPOSITORY CLIENTS COUNT SIZE_BYTES SEED
  *   load idle 127.0.0.1:PORT PATH CONNECTIONS HEADS
  *
- * Prints {"requests":…,"bytes":…,"seconds":…}.  Bytes to push are made, and hashed, before the clock
- * starts; different seeds give different blobs, and one larger than a block is that block again and
- * again.  Pulled bytes are counted and dropped in the kernel.  `idle` opens CONNECTIONS, asks once over
- * each, leaves them open and then sends HEADS requests over one more; it prints {"open":…,"p99_ms":…}, and
- * ends when its standard input does.
+ * Prints {"requests":…,"bytes":…,"seconds":…}, of pushes also "p99_ms", from a POST to the 201.  Bytes to
+ * push are made, and hashed, before the clock starts; different seeds give different blobs, and one larger
+ * than a block is that block again and again.  Pulled bytes are counted and dropped in the kernel.  `idle`
+ * opens CONNECTIONS, asks once over each, leaves them open and then sends HEADS requests over one more; it
+ * prints {"open":…,"p99_ms":…}, and ends when its standard input does.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,6 +41,7 @@ typedef struct {
   guint64 seed;
   guint8 *data; /* a block of each blob of a pushing client, one after the other */
   char **digests;
+  gint64 *times; /* of each push, in microseconds */
   guint64 bytes; /* moved */
 } Client;
 
@@ -202,6 +203,7 @@ push (Client *client, Reply *reply)
                                             client->path);
   for (guint i = 0; i < client->count; i++)
     {
+      gint64 started = g_get_monotonic_time ();
       send_all (reply->fd, start, strlen (start));
       expect (reply, 202);
       g_autofree char *path = upload_path (reply);
@@ -212,6 +214,7 @@ push (Client *client, Reply *reply)
       send_all (reply->fd, head, strlen (head));
       send_blob (client, reply->fd, i);
       expect (reply, 201);
+      client->times[i] = g_get_monotonic_time () - started;
       client->bytes += client->size;
     }
 }
@@ -270,6 +273,7 @@ make_blobs (gpointer data)
   gsize size = client->count * block_size (client);
   client->data = g_malloc (size);
   client->digests = g_new0 (char *, client->count + 1);
+  client->times = g_new0 (gint64, client->count + 1);
   fill (client->data, size, client->seed);
   for (guint i = 0; i < client->count; i++)
     client->digests[i] = digest_of_blob (client, i);
@@ -315,6 +319,32 @@ loopback (const char *text)
   return address;
 }
 
+/* ---- times ---- */
+
+static int
+compare_times (gconstpointer a, gconstpointer b)
+{
+  gint64 left = *(const gint64 *) a, right = *(const gint64 *) b;
+  return (left > right) - (left < right);
+}
+
+/* Sorts them. */
+static double
+p99_ms (gint64 *times, gsize n)
+{
+  qsort (times, n, sizeof *times, compare_times);
+  return n > 0 ? (double) times[n * 99 / 100] / 1000 : 0;
+}
+
+static double
+p99_of_pushes (const Client *clients, guint n)
+{
+  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (gint64));
+  for (guint i = 0; i < n; i++)
+    g_array_append_vals (all, clients[i].times, clients[i].count);
+  return p99_ms ((gint64 *) (void *) all->data, all->len);
+}
+
 /* ---- idle ---- */
 
 static void
@@ -324,13 +354,6 @@ ask_head (Reply *reply, const char *request)
   read_head (reply);
   if (reply->status != 200)
     die ("HEAD");
-}
-
-static int
-compare_times (gconstpointer a, gconstpointer b)
-{
-  gint64 left = *(const gint64 *) a, right = *(const gint64 *) b;
-  return (left > right) - (left < right);
 }
 
 static void
@@ -366,9 +389,7 @@ idle (char **argv)
       ask_head (reply, request);
       times[i] = g_get_monotonic_time () - start;
     }
-  qsort (times, heads, sizeof *times, compare_times);
-  print (json_pack ("{s:I, s:f}", "open", (json_int_t) open, "p99_ms",
-                    heads > 0 ? (double) times[heads * 99 / 100] / 1000 : 0.0));
+  print (json_pack ("{s:I, s:f}", "open", (json_int_t) open, "p99_ms", p99_ms (times, heads)));
   while (getchar () != EOF)
     ;
   for (guint i = 0; i <= open; i++)
@@ -406,14 +427,19 @@ main (int argc, char **argv)
     run_all (make_blobs, clients, n);
   double seconds = run_all (run_client, clients, n);
   guint64 bytes = 0, requests = 0;
+  double p99 = pushes ? p99_of_pushes (clients, n) : 0;
   for (guint i = 0; i < n; i++)
     {
       bytes += clients[i].bytes;
       requests += clients[i].count;
       g_free (clients[i].data);
       g_strfreev (clients[i].digests);
+      g_free (clients[i].times);
     }
-  print (json_pack ("{s:I, s:I, s:f}", "requests", (json_int_t) requests, "bytes",
-                    (json_int_t) bytes, "seconds", seconds));
+  json_t *told = json_pack ("{s:I, s:I, s:f}", "requests", (json_int_t) requests, "bytes",
+                            (json_int_t) bytes, "seconds", seconds);
+  if (pushes)
+    json_object_set_new (told, "p99_ms", json_real (p99));
+  print (told);
   return 0;
 }

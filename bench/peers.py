@@ -66,6 +66,11 @@ class Peer:
                 pass
         return total
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -80,12 +85,12 @@ class Peer:
 class Repoint(Peer):
     name = "repoint"
 
-    def __init__(self, directory):
+    def __init__(self, directory, data=None, args=()):
         super().__init__(directory)
-        self.data = self.dir / "data"
+        self.data, self.args = data or self.dir / "data", args
 
     def command(self):
-        return [repoint.binary(), "serve", "--data", str(self.data), "--listen", self.address]
+        return [repoint.binary(), "serve", "--data", str(self.data), "--listen", self.address, *self.args]
 
 
 class DockerRegistry(Peer):

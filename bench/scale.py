@@ -2,23 +2,16 @@
 
 import http.client
 import json
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
+import dataset
 import peers
-from support import oci, repoint
+from support import oci
 from table import Target
 
 MIB = 1024 * 1024
-
-
-def tool(name):
-    return Path(repoint.binary()).parents[1] / "bench" / name
 
 
 def resident(pid, field="VmRSS"):
@@ -34,7 +27,7 @@ def open_connections(work, table, quick):
         image = oci.make_image([{"f": "1"}])
         peers.give(server, "bench/web", image)
         path = f"/v2/bench/web/manifests/{image.digest}"
-        with subprocess.Popen([tool("load"), "idle", server.address, path, str(count), "5000"], text=True,
+        with subprocess.Popen([dataset.tool("load"), "idle", server.address, path, str(count), "5000"], text=True,
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE) as load:
             told = json.loads(load.stdout.readline() or "null")
             if not told:
@@ -53,24 +46,13 @@ def large_pushes(work, table, quick):
     size = 64 * MIB if quick else 1024 * MIB
     server = peers.Repoint(work / "large").start()
     try:
-        subprocess.run([tool("load"), "push", server.address, "bench/web", "8", "1", str(size), "7"], check=True,
-                       stdout=subprocess.DEVNULL, timeout=300)
+        subprocess.run([dataset.tool("load"), "push", server.address, "bench/web", "8", "1", str(size), "7"],
+                       check=True, stdout=subprocess.DEVNULL, timeout=300)
         table.add(f"8 × {size // MIB} MiB pushed at once: most resident", "MiB", server.name,
                   resident(server.process.pid, "VmHWM"), Target(below=100), "less")
     finally:
         server.stop()
         peers.drop_large(server.dir)
-
-
-def data_set(manifests, blobs):
-    """A directory with such a ledger; kept in the temporary directory for the next time."""
-    place = Path(tempfile.gettempdir()) / f"repoint-bench-{os.getuid()}-{manifests}-{blobs}"
-    if not (place / "whole").exists():
-        print(f"making a ledger of {manifests + blobs:,} events in {place} …", file=sys.stderr, flush=True)
-        shutil.rmtree(place, ignore_errors=True)
-        subprocess.run([tool("dataset"), place, str(manifests), str(blobs)], check=True, timeout=900)
-        (place / "whole").touch()
-    return place
 
 
 def first_answer(server):
@@ -92,18 +74,30 @@ def first_answer(server):
     raise RuntimeError("the server did not answer")
 
 
+def push_and_kill(server, seed):
+    """SIGKILL in the middle of pushes: the log of the database is what it happens to be."""
+    with subprocess.Popen([dataset.tool("load"), "push", server.address, "bench/killed", "8", "200", "4096", str(seed)],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as load:
+        try:
+            load.wait(1)
+        except subprocess.TimeoutExpired:
+            pass
+        server.kill()
+
+
 def start(work, table, rounds, quick):
     manifests, blobs = (1000, 10000) if quick else (100_000, 1_000_000)
-    place = data_set(manifests, blobs)
-    server = peers.Repoint(work / "start")
-    server.data = place
-    for _ in range(rounds):
-        try:
-            took = first_answer(server)
-        finally:
+    server = peers.Repoint(work / "start", dataset.get(manifests, blobs), ("--scrub-every", "365d"))
+    row = f"start with {manifests:,} manifests and {blobs:,} blobs, to the first answer"
+    try:
+        for turn in range(rounds):
+            table.add(row, "ms", server.name, first_answer(server) * 1000, Target(below=200), "less")
+            push_and_kill(server, turn + 1)
+            table.add(f"{row}, after a SIGKILL", "ms", server.name, first_answer(server) * 1000, Target(below=200),
+                      "less")
             server.stop()
-        table.add(f"start with {manifests:,} manifests and {blobs:,} blobs, to the first answer", "ms", server.name,
-                  took * 1000, Target(below=200), "less")
+    finally:
+        server.stop()
 
 
 def measure(work, table, rounds, quick):

@@ -6,13 +6,14 @@ import statistics
 class Target:
     """`factor` times the `than` server at least; with `first`, before every peer that does the same work."""
 
-    def __init__(self, *against, first=False, below=None):
-        self.against, self.first, self.below = against, first, below
+    def __init__(self, *against, first=False, below=None, above=None):
+        self.against, self.first, self.below, self.above = against, first, below, above
 
     def describe(self):
         parts = [f"≥ {factor:g} × {than}" for than, factor in self.against]
         parts += ["first of the registries"] if self.first else []
         parts += [f"< {self.below:g}"] if self.below is not None else []
+        parts += [f"≥ {self.above:g}"] if self.above is not None else []
         return ", ".join(parts)
 
     def reached(self, medians, ours, peers):
@@ -24,6 +25,7 @@ class Target:
         whole = all(other is not None for other, _ in wanted)
         good = all(mine >= factor * other for other, factor in wanted if other is not None)
         good &= self.below is None or mine < self.below
+        good &= self.above is None or mine >= self.above
         good &= not self.first or all(mine >= medians[p] for p in peers if p in medians)
         return good, whole
 
