@@ -41,6 +41,16 @@ read_wait (gint64 *out_ms, GError **error)
   return TRUE;
 }
 
+static gboolean
+check_overrides (GError **error)
+{
+  if (rp_move_options.overrides == NULL || rp_move_options.because != NULL)
+    return TRUE;
+  g_set_error_literal (error, RP_ERROR, RP_ERROR_USAGE,
+                       "--override: say --because why; it stays in the record for ever");
+  return FALSE;
+}
+
 static json_t *
 make_body (const RpMove *move)
 {
@@ -52,6 +62,14 @@ make_body (const RpMove *move)
     json_object_set_new (body, "to_revision", json_integer (move->to_revision));
   if (move->from != NULL)
     json_object_set_new (body, "from", json_string (move->from));
+  if (rp_move_options.overrides != NULL)
+    {
+      json_t *overrides = json_array ();
+      for (char **name = rp_move_options.overrides; *name != NULL; name++)
+        json_array_append_new (overrides, json_string (*name));
+      json_object_set_new (body, "overrides", overrides);
+      json_object_set_new (body, "cause", json_string (rp_move_options.because));
+    }
   return body;
 }
 
@@ -195,7 +213,7 @@ rp_move_run (RpCli *cli, const RpMove *move, GError **error)
   g_auto (Place) place = { move };
   g_autoptr (json_t) plan = NULL;
   g_autoptr (json_t) restored = NULL;
-  if (!read_wait (&place.wait_ms, error)
+  if (!read_wait (&place.wait_ms, error) || !check_overrides (error)
       || !rp_cli_parse_env (move->where, &place.app, &place.env, error)
       || !fetch_plan (cli, &place, &plan, &restored, error))
     return FALSE;

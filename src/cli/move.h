@@ -12,6 +12,7 @@ typedef struct {
   gint64 expect;  /* -1: what the plan saw */
   gboolean dry_run;
   gboolean no_wait;
+  char **overrides; /* names of gates, NULL-ended; or NULL */
   char *wait; /* seconds; NULL or "": until the outcome is known */
 } RpMoveOptions;
 
@@ -28,6 +29,11 @@ extern RpMoveOptions rp_move_options;
     "Wait for the outcome (the default), at most SECONDS if given", "[SECONDS]" },                 \
   { "no-wait", 0, 0, G_OPTION_ARG_NONE, &rp_move_options.no_wait,                                  \
     "Return once the pointer has moved", NULL }
+
+/* Those of a deploy and a promote, which pass gates. */
+#define RP_GATE_OPTIONS                                                                            \
+  { "override", 0, 0, G_OPTION_ARG_STRING_ARRAY, &rp_move_options.overrides,                        \
+    "Go through a closed gate, which takes --because and the right to; once for each", "GATE" }
 
 typedef struct {
   const char *kind;    /* deploy, promote, rollback */

@@ -6,6 +6,7 @@ static char *from;
 const GOptionEntry rp_promote_options[] = {
   { "from", 0, 0, G_OPTION_ARG_FILENAME, &from,
     "Environment to take the release from; default: the one before", "ENV" },
+  RP_GATE_OPTIONS,
   RP_MOVE_OPTIONS,
   G_OPTION_ENTRY_NULL
 };

@@ -154,7 +154,13 @@ print_revision (RpCli *cli, const json_t *revision)
   print_fact (cli, "at", rp_json_str (revision, "at"));
   print_fact (cli, "ran for", ran);
   gsize i;
-  json_t *component;
+  json_t *component, *gate;
+  json_array_foreach (json_object_get (revision, "overrides"), i, gate)
+  {
+    g_autofree char *text = g_strdup_printf ("gate %s: %s", rp_json_str (gate, "gate"),
+                                             rp_json_str (gate, "reason"));
+    print_fact (cli, "overridden", text);
+  }
   json_array_foreach (json_object_get (release, "components"), i, component)
   {
     g_autofree char *text

@@ -8,6 +8,7 @@
 #include "base/yaml.h"
 #include "oci/reference.h"
 #include "release/engine_priv.h"
+#include "release/gate_rules.h"
 #include "release/rollout_run.h"
 
 #define NAME_MAX_BYTES               63
@@ -243,10 +244,22 @@ parse_settings (const RpYamlNode *node, RpEnvironment *environment, GError **err
 }
 
 static gboolean
+parse_gates (const RpYamlNode *node, RpEnvironment *environment, GError **error)
+{
+  g_autoptr (RpGateRules) rules = rp_gate_rules_parse (rp_yaml_get (node, "gates"), error);
+  if (rules == NULL)
+    return FALSE;
+  g_autoptr (json_t) json = rp_gate_rules_to_json (rules);
+  g_free (environment->gates);
+  environment->gates = rp_json_canonical (json);
+  return TRUE;
+}
+
+static gboolean
 parse_environment (const RpYamlNode *node, RpApp *app, GError **error)
 {
   static const char *const keys[]
-      = { "name", "window", "on_failure", "trial", "progress_deadline", "targets", NULL };
+      = { "name", "window", "on_failure", "trial", "progress_deadline", "gates", "targets", NULL };
   const char *name;
   if (!rp_yaml_expect_map (node, keys, error) || !rp_yaml_need_string (node, "name", &name, error)
       || !check_name (rp_yaml_get (node, "name"), "an environment", name, error))
@@ -256,7 +269,8 @@ parse_environment (const RpYamlNode *node, RpApp *app, GError **error)
                           name);
   g_autoptr (RpEnvironment) environment = rp_environment_new (app->name, name);
   environment->order = app->environments->len + 1;
-  if (!parse_settings (node, environment, error) || !parse_targets (node, app, environment, error))
+  if (!parse_settings (node, environment, error) || !parse_gates (node, environment, error)
+      || !parse_targets (node, app, environment, error))
     return FALSE;
   g_ptr_array_add (app->environments, g_steal_pointer (&environment));
   return TRUE;
@@ -378,6 +392,8 @@ diff_environment (const RpEnvironment *old, const RpEnvironment *new, GPtrArray 
       diff_number (changes, new->name, "trial (ms)", old->trial_ms, new->trial_ms);
       diff_number (changes, new->name, "progress_deadline (ms)", old->progress_deadline_ms,
                    new->progress_deadline_ms);
+      if (!g_str_equal (old->gates, new->gates))
+        change (changes, "environment %s: gates %s → %s", new->name, old->gates, new->gates);
       if (old->rollback_on_failure != new->rollback_on_failure)
         change (changes, "environment %s: on_failure %s → %s", new->name,
                 on_failure_name (old->rollback_on_failure),

@@ -20,6 +20,7 @@ rp_environment_new (const char *app, const char *name)
   environment->name = g_strdup (name);
   environment->targets = g_ptr_array_new_with_free_func (target_free);
   environment->present = TRUE;
+  environment->gates = g_strdup ("{}");
   return environment;
 }
 
@@ -32,6 +33,7 @@ rp_environment_free (RpEnvironment *environment)
   g_free (environment->name);
   g_ptr_array_unref (environment->targets);
   rp_pause_free (environment->pause);
+  g_free (environment->gates);
   rp_revision_free (environment->current);
   rp_revision_free (environment->last_good);
   g_free (environment);
@@ -40,7 +42,9 @@ rp_environment_free (RpEnvironment *environment)
 #define COLUMNS                                                                                    \
   "name, ordinal, window_size, on_failure, trial_ms, progress_deadline_ms, present, seq,"          \
   " pointer_seq, (SELECT for_ms FROM environment_window w WHERE w.app = environment.app"             \
-  "  AND w.environment = environment.name)"
+  "  AND w.environment = environment.name),"                                                         \
+  " (SELECT rules FROM environment_gates g WHERE g.app = environment.app"                            \
+  "  AND g.environment = environment.name)"
 
 static RpEnvironment *
 from_row (const char *app, const RpRows *rows, gsize row)
@@ -55,6 +59,11 @@ from_row (const char *app, const RpRows *rows, gsize row)
   environment->seq = rp_rows_int (rows, row, 7);
   environment->pointer_seq = rp_rows_int (rows, row, 8);
   environment->window_for_ms = rp_rows_int (rows, row, 9);
+  if (!rp_rows_is_null (rows, row, 10))
+    {
+      g_free (environment->gates);
+      environment->gates = g_strdup (rp_rows_text (rows, row, 10));
+    }
   return environment;
 }
 

@@ -36,6 +36,7 @@ typedef struct
   GPtrArray *targets;    /* RpTargetDecl: those declared now */
   gboolean present;      /* still declared */
   RpPause *pause;        /* or NULL */
+  char *gates;           /* gate_rules.h, as canonical JSON: read where a gate is asked for, and by no rollback */
   gint64 seq;            /* of the last event that concerns it */
   gint64 pointer_seq;    /* of the last event that changes what its agents get */
   RpRevision *current;   /* NULL: not loaded, or nothing was ever deployed */

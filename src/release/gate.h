@@ -4,18 +4,20 @@
 #pragma once
 
 #include "release/environment.h"
+#include "release/gate_rules.h"
 #include "release/hold.h"
 
 typedef enum
 {
   RP_GATE_OPEN,
-  RP_GATE_CLOSED
+  RP_GATE_CLOSED,
+  RP_GATE_OVERRIDDEN /* closed, and somebody who may goes through */
 } RpGateState;
 const char *rp_gate_state_name (RpGateState state);
 
 typedef struct
 {
-  const char *name; /* `hold` */
+  const char *name; /* `hold`, `pause`, `freeze` */
   RpGateState state;
   char *reason;
   char *way_out; /* or NULL */
@@ -30,10 +32,17 @@ typedef struct
   const char *version;
   const RpReleaseHold *hold; /* of the release here, or NULL */
   const RpPause *pause;      /* or NULL */
+  const RpGateRules *rules;
+  gint64 now_us;
 } RpGateFacts;
 
-/* RpGate, each that applies, open or closed. */
-GPtrArray *rp_gates_judge (const RpGateFacts *facts);
+/* RpGate, each that applies, open or closed; those named in `overrides` (NULL-ended, or NULL) overridden where they
+ * are closed. */
+GPtrArray *rp_gates_judge (const RpGateFacts *facts, const char *const *overrides);
+/* RP_ERROR_INVALID if one of them is no gate, or one that is not overridden but lifted. */
+gboolean rp_gates_check_overrides (const char *const *overrides, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* RP_ERROR_BLOCKED naming each that is closed, and the way out. */
 gboolean rp_gates_require_open (const GPtrArray *gates, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 json_t *rp_gates_to_json (const GPtrArray *gates);
+/* [{"gate","reason"}] of those that are overridden; NULL: none is. */
+json_t *rp_gates_overridden_json (const GPtrArray *gates);

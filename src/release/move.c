@@ -430,13 +430,36 @@ judge_gates (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError 
                                                       move->release->number, error);
   if (holds == NULL)
     return FALSE;
+  g_autoptr (RpGateRules) rules = rp_gate_rules_from_text (move->environment->gates, error);
+  if (rules == NULL)
+    {
+      g_prefix_error (error, "the gates of %s/%s cannot be read on this machine: ", request->app,
+                      request->environment);
+      return FALSE;
+    }
   RpGateFacts facts = { .app = request->app,
                         .environment = request->environment,
                         .version = move->release->version,
                         .pause = move->environment->pause,
+                        .rules = rules,
+                        .now_us = rp_clock_now_us (),
                         .hold = holds->len > 0 ? holds->pdata[0] : NULL };
-  move->gates = rp_gates_judge (&facts);
+  move->gates = rp_gates_judge (&facts, request->overrides);
   return TRUE;
+}
+
+static gboolean
+check_overrides (const RpMoveRequest *request, GError **error)
+{
+  if (request->overrides == NULL || request->overrides[0] == NULL)
+    return TRUE;
+  if (!rp_gates_check_overrides (request->overrides, error))
+    return FALSE;
+  if (request->cause != NULL && request->cause[0] != '\0')
+    return TRUE;
+  g_set_error_literal (error, RP_ERROR, RP_ERROR_INVALID,
+                       "whoever overrides a gate says why: give a cause with the overrides");
+  return FALSE;
 }
 
 static gboolean
@@ -451,7 +474,8 @@ decide_by_kind (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GErr
                    rp_kind_name (request->kind));
       return FALSE;
     }
-  return (request->kind == RP_KIND_PROMOTE ? decide_promote (txn, request, move, error)
+  return check_overrides (request, error)
+         && (request->kind == RP_KIND_PROMOTE ? decide_promote (txn, request, move, error)
                                            : decide_deploy (txn, request, move, error))
          && caution_rolled_back (txn, request, move, error) && judge_gates (txn, request, move, error);
 }
@@ -520,6 +544,9 @@ rp_revision_append (RpEngine *engine, RpTxn *txn, const RpDecision *move, RpRevi
   if (from != 0 && !rp_rollout_run_moved_on (engine, txn, app, environment, actor, error))
     return FALSE;
   g_autoptr (json_t) body = json_object ();
+  json_t *overrides = rp_gates_overridden_json (move->gates);
+  if (overrides != NULL)
+    json_object_set_new (body, "overrides", overrides);
   json_object_set_new (body, "app", json_string (app));
   json_object_set_new (body, "environment", json_string (environment));
   json_object_set_new (body, "number", json_integer (from + 1));

@@ -18,7 +18,8 @@ typedef struct
   gint64 to_revision;       /* 0: not given */
   const char *from;         /* environment to promote from, or NULL: the one before */
   gint64 expected_revision; /* 0: none yet; RP_ANY_REVISION: whatever is */
-  const char *cause;        /* or NULL: derived */
+  const char *cause;        /* or NULL: derived; must be given with `overrides` */
+  const char *const *overrides; /* names of gates to go through although they are closed; or NULL */
   const char *actor;
   const char *idempotency_key; /* or NULL */
   const char *request_hash;    /* of the request's content; needed with a key */

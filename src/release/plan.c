@@ -279,10 +279,14 @@ add_gate_items (const GPtrArray *gates, GPtrArray *items)
   for (guint i = 0; i < gates->len; i++)
     {
       const RpGate *gate = gates->pdata[i];
-      if (gate->state != RP_GATE_CLOSED)
+      if (gate->state == RP_GATE_OPEN)
         continue;
       g_autofree char *subject = g_strconcat ("gate ", gate->name, NULL);
-      rp_plan_add_item (items, subject, RP_ITEM_BLOCKED, g_strdup (gate->reason), gate->way_out);
+      if (gate->state == RP_GATE_OVERRIDDEN)
+        rp_plan_add_item (items, subject, RP_ITEM_UNKNOWN,
+                          g_strdup_printf ("overridden, which the ledger keeps: %s", gate->reason), NULL);
+      else
+        rp_plan_add_item (items, subject, RP_ITEM_BLOCKED, g_strdup (gate->reason), gate->way_out);
     }
 }
 

@@ -76,6 +76,12 @@ static const char schema[]
       "CREATE TABLE IF NOT EXISTS environment_pause ("
       " app TEXT NOT NULL, environment TEXT NOT NULL, actor TEXT NOT NULL, because TEXT NOT NULL,"
       " at_us BIGINT NOT NULL, PRIMARY KEY (app, environment));"
+      "CREATE TABLE IF NOT EXISTS environment_gates ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, rules TEXT NOT NULL,"
+      " PRIMARY KEY (app, environment));"
+      "CREATE TABLE IF NOT EXISTS revision_override ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, number BIGINT NOT NULL, gates TEXT NOT NULL,"
+      " PRIMARY KEY (app, environment, number));"
       "CREATE TABLE IF NOT EXISTS report ("
       " app TEXT NOT NULL, environment TEXT NOT NULL, target TEXT NOT NULL, id TEXT NOT NULL,"
       " content TEXT NOT NULL, seq BIGINT NOT NULL,"
@@ -88,7 +94,8 @@ static const char *const tables[]
     = { "app",          "component",   "environment", "target",
         "target_local", "app_release", "revision",    "release_component",
         "report",       "idempotency", "release_provenance", "release_disagreement",
-        "environment_window", "release_hold", "environment_pause", NULL };
+        "environment_window", "release_hold", "environment_pause",
+        "environment_gates", "revision_override", NULL };
 
 /* Moves the marks that long polls compare; `pointer` if agents get something else from now on. */
 static gboolean
@@ -141,6 +148,20 @@ apply_targets (RpTxn *txn, const char *app, json_t *environment, GError **error)
   return TRUE;
 }
 
+/* Events of before there were gates do not have them. */
+static gboolean
+apply_gates (RpTxn *txn, const char *app, json_t *environment, GError **error)
+{
+  json_t *gates = json_object_get (environment, "gates");
+  if (gates == NULL)
+    return TRUE;
+  g_autofree char *rules = rp_json_canonical (gates);
+  return rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO environment_gates VALUES ($1, $2, $3)"
+                      " ON CONFLICT (app, environment) DO UPDATE SET rules = excluded.rules",
+                      "sss", app, rp_json_str (environment, "name"), rules);
+}
+
 static gboolean
 apply_environments (RpTxn *txn, const RpEvent *event, const char *app, GError **error)
 {
@@ -164,6 +185,7 @@ apply_environments (RpTxn *txn, const RpEvent *event, const char *app, GError **
                          " ON CONFLICT (app, environment) DO UPDATE SET for_ms = excluded.for_ms",
                          "ssi", app, rp_json_str (environment, "name"),
                          rp_json_int (environment, "window_for_ms"))
+        || !apply_gates (txn, app, environment, error)
         || !apply_targets (txn, app, environment, error))
       return FALSE;
   }
@@ -311,11 +333,25 @@ hold_left (RpTxn *txn, const RpEvent *event, GError **error)
                         rp_json_str (event->body, "cause"), error);
 }
 
+/* Gates that were closed, and that somebody who may went through. */
+static gboolean
+keep_overrides (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  json_t *overrides = json_object_get (event->body, "overrides");
+  if (overrides == NULL)
+    return TRUE;
+  g_autofree char *gates = rp_json_canonical (overrides);
+  return rp_txn_exec (txn, error, NULL, "INSERT INTO revision_override VALUES ($1, $2, $3, $4)", "ssis",
+                      rp_json_str (event->body, "app"), rp_json_str (event->body, "environment"),
+                      rp_json_int (event->body, "number"), gates);
+}
+
 static gboolean
 revision_created (RpTxn *txn, const RpEvent *event, GError **error)
 {
   json_t *body = event->body;
   return leave_revision (txn, event, error) && hold_left (txn, event, error)
+         && keep_overrides (txn, event, error)
          && rp_txn_exec (
              txn, error, NULL,
              "INSERT INTO revision VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"

@@ -48,6 +48,7 @@ rp_revision_free (RpRevision *revision)
   g_free (revision->cause);
   g_free (revision->actor);
   g_free (revision->outcome_reason);
+  g_free (revision->overrides);
   g_free (revision);
 }
 
@@ -65,7 +66,9 @@ rp_revision_free (RpRevision *revision)
   "  AND (v.outcome = 'failed' OR v.rolled_back_by <> 0) AND NOT EXISTS"                           \
   "  (SELECT 1 FROM revision w WHERE w.app = v.app AND w.environment = v.environment"              \
   "   AND w.release = v.release AND w.number > v.number AND w.outcome = 'healthy'"                 \
-  "   AND w.rolled_back_by = 0)) THEN 1 ELSE 0 END"
+  "   AND w.rolled_back_by = 0)) THEN 1 ELSE 0 END,"                                                 \
+  " (SELECT o.gates FROM revision_override o WHERE o.app = r.app AND o.environment = r.environment"  \
+  "  AND o.number = r.number)"
 
 static RpRevision *
 from_row (RpTxn *txn, const char *app, const char *environment, const RpRows *rows, gsize row,
@@ -94,6 +97,7 @@ from_row (RpTxn *txn, const char *app, const char *environment, const RpRows *ro
   revision->seq = rp_rows_int (rows, row, 14);
   revision->until_us = rp_rows_int (rows, row, 15);
   revision->good = rp_rows_int (rows, row, 16) != 0;
+  revision->overrides = g_strdup (rp_rows_text (rows, row, 17));
   return g_steal_pointer (&revision);
 }
 

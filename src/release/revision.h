@@ -40,6 +40,7 @@ typedef struct
   gboolean good;         /* may be an undo target; also see known_good.h */
   gint64 until_us;       /* when the next revision came; 0: it is the current one */
   gint64 seq;
+  char *overrides; /* a JSON list of the gates that it went through although they were closed, or NULL */
 } RpRevision;
 void rp_revision_free (RpRevision *revision);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpRevision, rp_revision_free)

@@ -22,6 +22,9 @@ rp_revision_to_json (const RpRevision *revision)
   json_object_set_new (json, "restores", rp_json_number_or_null (revision->restores));
   json_object_set_new (json, "rolled_back_by", rp_json_number_or_null (revision->rolled_back_by));
   json_object_set_new (json, "rollback_due", json_boolean (revision->rollback_due));
+  json_object_set_new (json, "overrides",
+                       revision->overrides == NULL ? json_array ()
+                                                   : json_loads (revision->overrides, 0, NULL));
   json_object_set_new (json, "good", json_boolean (revision->good));
   json_object_set_new (json, "ran_for_ms",
                        json_integer (MAX (0, (until_us - revision->at_us) / 1000)));

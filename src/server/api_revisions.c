@@ -58,6 +58,45 @@ check_numbers (const RpMoveRequest *move, GError **error)
   return FALSE;
 }
 
+/* Borrowed from `body`; g_free() the list. */
+static gboolean
+read_overrides (json_t *body, const char ***out, GError **error)
+{
+  json_t *list = json_object_get (body, "overrides");
+  gsize i;
+  json_t *name;
+  *out = NULL;
+  if (list == NULL || json_is_null (list))
+    return TRUE;
+  if (!rp_json_need_array (body, "overrides", "revision", &list, error))
+    return FALSE;
+  g_autofree const char **names = g_new0 (const char *, json_array_size (list) + 1);
+  json_array_foreach (list, i, name)
+  {
+    names[i] = json_string_value (name);
+    if (names[i] != NULL)
+      continue;
+    g_set_error (error, RP_ERROR, RP_ERROR_INVALID, "revision.overrides: expected names of gates");
+    return FALSE;
+  }
+  *out = g_steal_pointer (&names);
+  return TRUE;
+}
+
+/* To look at a plan with them is allowed to all. */
+static gboolean
+may_override (RpRequest *request, const RpMoveRequest *move, GError **error)
+{
+  g_autofree char *subject = g_strconcat (move->app, "/", move->environment, NULL);
+  if (move->overrides == NULL || move->overrides[0] == NULL
+      || rp_request_may (request, RP_ACTION_APPROVE, subject))
+    return TRUE;
+  g_set_error (error, RP_ERROR, RP_ERROR_DENIED,
+               "%s may not override a gate: that takes approve:%s, which an administrator can give",
+               move->actor, subject);
+  return FALSE;
+}
+
 static gboolean
 read_move (RpRequest *request, json_t *body, RpMoveRequest *out, GError **error)
 {
@@ -133,11 +172,13 @@ rp_api_plan (RpRequest *request, GError **error)
 {
   RpMoveRequest move;
   RpVerifyMode mode;
+  g_autofree const char **overrides = NULL;
   g_autoptr (GError) local = NULL;
   g_autoptr (json_t) body = rp_request_json (request, error);
   if (body == NULL || !rp_api_verify (request, RP_VERIFY_HASH, &mode, error)
-      || !read_move (request, body, &move, error))
+      || !read_move (request, body, &move, error) || !read_overrides (body, &overrides, error))
     return FALSE;
+  move.overrides = overrides;
   g_autoptr (RpPlan) plan
       = rp_plan_compute (rp_request_services (request)->engine, &move, mode, &local);
   if (plan == NULL)
@@ -152,10 +193,15 @@ rp_api_revision_create (RpRequest *request, GError **error)
   RpMoveRequest move;
   gboolean created;
   g_autofree char *hash = NULL;
+  g_autofree const char **overrides = NULL;
   g_autoptr (GError) local = NULL;
   g_autoptr (json_t) body = rp_request_json (request, error);
   if (body == NULL || !read_move (request, body, &move, error)
+      || !read_overrides (body, &overrides, error)
       || !rp_api_key (request, body, &move.idempotency_key, &hash, error))
+    return FALSE;
+  move.overrides = overrides;
+  if (!may_override (request, &move, error))
     return FALSE;
   move.request_hash = hash;
   g_autoptr (RpRevision) revision

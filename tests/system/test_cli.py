@@ -103,7 +103,7 @@ def revision(number, version="1.0", **more):
             "cause": f"deploy {version}", "actor": "ana@desk", "at": "2026-01-02T03:04:05.678Z",
             "expected_revision": number - 1, "outcome": "healthy", "outcome_reason": None,
             "outcome_at": None, "restores": None, "rolled_back_by": None,
-            "rollback_due": False, "good": True,
+            "rollback_due": False, "overrides": [], "good": True,
             "ran_for_ms": 120000, "seq": number, **more}
 
 
@@ -526,7 +526,7 @@ def history(script):
         "environments": [{"name": "production", "order": 1, "window": 3, "on_failure": "stop",
                           "trial_ms": 60000, "progress_deadline_ms": 600000,
                           "targets": [{"name": "web-1", "component": "web"}],
-                          "paused": None, "current": revision(3), "last_good": revision(1)}]}))
+                          "gates": {}, "paused": None, "current": revision(3), "last_good": revision(1)}]}))
 
 
 def test_history_marks_current_undo_target_and_rolled_back(script):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from guarded import Guarded
-from shop import Shop
+from shop import APPLY, Shop
 from support import oci, repoint
 
 HOLDS = "/apps/shop/environments/production/holds"
@@ -153,7 +153,89 @@ def test_a_rollout_that_has_begun_goes_on_and_back_while_paused(server, cli, sta
     shop.settles_on("1.0")
 
 
+# ---- freezes ----
+
+def declare(shop, gates):
+    """The shop once more, with these gates before production."""
+    text = APPLY.format(window=3, trial="2s", on_failure="stop")
+    return shop.cli("apply", "-f", "-", input=text.replace("    targets:", f"    gates: {gates}\n    targets:"))
+
+
+ALWAYS = """{freeze: [{at: "* * * * *", for: 1h, zone: Europe/Berlin, because: the shop is full}]}"""
+
+
+def test_R29_a_freeze_stops_releases_and_no_rollback(shop, server, cli):
+    shop.ship("1.1")
+    shop.release("1.2")
+    assert "the shop is full" in declare(shop, ALWAYS).ok().stdout
+    gates = server.api("GET", "/apps/shop")["environments"][0]["gates"]
+    assert gates == {"freeze": [{"at": "* * * * *", "for_ms": 3600000, "zone": "Europe/Berlin",
+                                 "because": "the shop is full"}]}
+    refused = shop.deploy("1.2", rc=5)
+    assert "production is frozen until" in refused.stderr and "the shop is full" in refused.stderr
+    dry = cli("deploy", "shop/production", "1.2", "--dry-run").exits(5)
+    assert "freeze closed: production is frozen until" in " ".join(dry.stdout.split())
+    shop.undo()
+    assert shop.runs() == "1.0" and len(shop.history()) == 3
+    # It goes with the declaration, and what is to come is told.
+    declare(shop, "{freeze: [{at: 0 0 1 1 *, for: 1m}]}").ok()
+    assert "the next one begins at" in " ".join(cli("plan", "shop/production", "1.2").ok().stdout.split())
+    shop.deploy("1.2")
+    cli("ledger", "verify").ok()
+
+
+def test_R29_it_goes_back_by_itself_in_a_freeze(server, cli, start_agent, tmp_path):
+    shop = Shop(server, cli, start_agent, tmp_path, trial="2s", on_failure="rollback")
+    shop.ship("1.0")
+    shop.release("1.1", bad=True)
+    cli("deploy", "shop/production", "1.1", "--no-wait").ok()
+    text = APPLY.format(window=3, trial="2s", on_failure="rollback")
+    cli("apply", "-f", "-", input=text.replace("    targets:", f"    gates: {ALWAYS}\n    targets:")).ok()
+    repoint.wait_for(lambda: shop.history()[0]["kind"] == "auto-rollback", 60, "going back by itself")
+
+
+@pytest.mark.parametrize("gates, says", [
+    ("{freeze: [{at: 0 25 * * *, for: 1h}]}", "stdin:9:22: environments[0].gates.freeze[0]: \"25\" is no hour"), ("{freeze: [{at: 0 2 * * *, for: 1h, zone: Mars/Base}]}", "no time zone"),
+    ("{freeze: [{at: 0 2 * * *}]}", "1m to 366d"), ("{freeze: {at: 0 2 * * *}}", "expected a list"), ("{frozen: []}", "freeze")])
+def test_a_mistake_in_the_gates_is_shown_where_it_is(shop, gates, says):
+    assert says in declare(shop, gates).exits(2).stderr
+
+
+def test_an_override_needs_a_reason_and_stays_in_the_record(shop, server, cli):
+    shop.release("1.1")
+    declare(shop, ALWAYS).ok()
+    words = "deploy", "shop/production", "1.1", "--override"
+    assert "--because" in cli(*words, "freeze").exits(2).stderr
+    status, _, data = server.request("POST", "/api/v1/apps/shop/environments/production/revisions",
+                                     {"kind": "deploy", "release": "1.1", "overrides": ["freeze"]})
+    assert status == 400 and "says why" in json.loads(data)["error"]["message"]
+    assert "no gate that can be overridden" in cli(*words, "all", "--because", "x").exits(2).stderr
+    assert "release unhold" in cli(*words, "hold", "--because", "x").exits(2).stderr
+    cli(*words, "freeze", "--because", "the fix for the leak").ok()
+    assert shop.runs() == "1.1"
+    overridden, = shop.history()[0]["overrides"]
+    assert overridden["gate"] == "freeze" and "the shop is full" in overridden["reason"]
+    shown = cli("rollout", "history", "shop/production", "--revision", "2").ok().stdout
+    assert "overridden" in shown and "the shop is full" in shown and "the fix for the leak" in shown
+    assert events(cli, "revision.created")[-1]["body"]["overrides"] == [overridden]
+    cli("ledger", "verify").ok()
+
+
 # ---- who may ----
+
+def test_only_who_approves_may_override(start_server, cli, tmp_path):
+    guarded = Guarded(start_server, cli, tmp_path)
+    guarded.cli("apply", "-f", "-", token=guarded.token, input=(
+        "app: shop\ncomponents: {web: {repository: shop/web}}\n"
+        f"environments:\n  - name: production\n    gates: {ALWAYS}\n")).ok()
+    pipeline = guarded.robot("pipeline", "push:shop/*", "release:shop", "deploy:shop/production")
+    person = guarded.robot("person", "deploy:shop/production", "approve:shop/production")
+    guarded.push("shop/web", "1.0", oci.make_image([{"version": "1.0"}]), pipeline)
+    guarded.cli("release", "create", "shop", "--version", "1.0", "--component", "web=1.0", token=pipeline).ok()
+    words = "deploy", "shop/production", "1.0", "--override", "freeze", "--because", "it burns"
+    assert "approve:shop/production" in guarded.cli(*words, token=pipeline).exits(5).stderr
+    guarded.cli(*words, token=person).ok()
+
 
 def test_who_may_deploy_may_hold_and_only_who_approves_may_lift(start_server, cli, tmp_path):
     guarded = Guarded(start_server, cli, tmp_path)
