@@ -312,6 +312,17 @@ print_gone (RpCli *cli, const json_t *gone)
     fprintf (cli->out.stream, "  cannot come back: %zu more; `-o json` lists them\n", total - GONE_SHOWN);
 }
 
+/* Where the server, which looks by itself, found the same. */
+static void
+print_since (RpCli *cli, const json_t *ready)
+{
+  const json_t *recorded = json_object_get (ready, "recorded");
+  if (!json_is_object (recorded) || rp_json_bool (recorded, "ready") != rp_json_bool (ready, "ready"))
+    return;
+  g_autofree char *ago = rp_humane_ago (rp_json_str (recorded, "since"));
+  fprintf (cli->out.stream, " (since %s)", ago);
+}
+
 static void
 print_ready (RpCli *cli, const json_t *ready)
 {
@@ -322,6 +333,7 @@ print_ready (RpCli *cli, const json_t *ready)
   rp_term_text (&cli->out, RP_STYLE_BOLD, where);
   fputs (": ", cli->out.stream);
   rp_term_text (&cli->out, green ? RP_STYLE_GOOD : RP_STYLE_BAD, green ? "ready" : "NOT READY");
+  print_since (cli, ready);
   fprintf (cli->out.stream, ", window of %" G_GINT64_FORMAT, rp_json_int (ready, "window"));
   print_takes (cli, json_object_get (ready, "takes"));
   g_autoptr (RpTable) table = rp_table_new (

@@ -42,6 +42,7 @@ const GOptionEntry rp_serve_options[] = {
   { "verify-reads", VALUE,
     "Hash this share of the blobs that are pulled whole, and cut off what is damaged (default off)", "SHARE" },
   { "retention-every", VALUE, "Apply lifecycle policies so often (default 1h)", "DURATION" },
+  { "ready-every", VALUE, "Look so often whether all environments could go back (default 1m)", "DURATION" },
   { "user", VALUE, "Become this user once the sockets are bound; started by root", "USER" },
   { "group", VALUE, "With this group (default: the user's own)", "GROUP" },
   { "confine", VALUE, "Give up what of the machine is not needed: auto, require or off (default auto)", "MODE" },

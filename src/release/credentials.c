@@ -41,7 +41,7 @@ look_at (RpEngine *engine, const char *app, const char *environment, const RpTar
     {
       state = "refused";
       message = refused;
-      g_ptr_array_add (reasons, g_strdup_printf ("credentials of %s: %s; " WAY_OUT, target->name, refused));
+      g_ptr_array_add (reasons, g_strdup_printf (RP_READY_REFUSED "%s: %s; " WAY_OUT, target->name, refused));
     }
   json_object_set_new (json, "target", json_string (target->name));
   json_object_set_new (json, "state", json_string (state));

@@ -9,10 +9,12 @@
  *   release.held       a release is held in an environment     → release_hold
  *   release.unheld     it is held no longer                    → release_hold
  *   environment.paused, environment.resumed                    → environment_pause
+ *   readiness.changed  it can go back, or can no longer          → readiness
  */
 #include "base/json.h"
 #include "release/engine.h"
 #include "release/provenance.h"
+#include "release/ready_record.h"
 
 static const char schema[]
     = "CREATE TABLE IF NOT EXISTS app ("
@@ -46,6 +48,9 @@ static const char schema[]
       " app TEXT NOT NULL, release BIGINT NOT NULL, name TEXT NOT NULL, ordinal BIGINT NOT NULL,"
       " repository TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,"
       " size_bytes BIGINT NOT NULL, requested TEXT NOT NULL, PRIMARY KEY (app, release, name));"
+      "CREATE TABLE IF NOT EXISTS readiness ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, ready BIGINT NOT NULL, refused BIGINT NOT NULL,"
+      " at_us BIGINT NOT NULL, PRIMARY KEY (app, environment));"
       "CREATE TABLE IF NOT EXISTS environment_window ("
       " app TEXT NOT NULL, environment TEXT NOT NULL, for_ms BIGINT NOT NULL,"
       " PRIMARY KEY (app, environment));"
@@ -95,7 +100,7 @@ static const char *const tables[]
         "target_local", "app_release", "revision",    "release_component",
         "report",       "idempotency", "release_provenance", "release_disagreement",
         "environment_window", "release_hold", "environment_pause",
-        "environment_gates", "revision_override", NULL };
+        "environment_gates", "revision_override", "readiness", NULL };
 
 /* Moves the marks that long polls compare; `pointer` if agents get something else from now on. */
 static gboolean
@@ -460,6 +465,7 @@ static const struct
   { "release.held", release_held },         { "release.unheld", release_unheld },
   { "environment.paused", environment_paused },
   { "environment.resumed", environment_resumed },
+  { "readiness.changed", rp_ready_record_apply },
 };
 
 static gboolean

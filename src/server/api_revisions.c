@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "release/gone.h"
-#include "release/readiness.h"
+#include "release/ready_record.h"
 #include "release/target_view.h"
 #include "server/api.h"
 
@@ -298,11 +298,15 @@ rp_api_ready (RpRequest *request, GError **error)
     return FALSE;
   g_autoptr (json_t) gone = rp_gone_list (rp_request_services (request)->engine, readiness->app,
                                           readiness->environment, error);
-  if (gone == NULL)
+  RpReadyRecord record;
+  if (gone == NULL
+      || !rp_ready_record_get (rp_request_services (request)->engine, readiness->app,
+                               readiness->environment, &record, error))
     return FALSE;
   json_t *json = rp_readiness_to_json (readiness);
   add_holders (rp_request_services (request)->retention, readiness, json);
   json_object_set (json, "gone", gone);
+  json_object_set_new (json, "recorded", rp_ready_record_to_json (&record));
   rp_respond_json (request, 200, json);
   return TRUE;
 }

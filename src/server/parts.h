@@ -13,6 +13,7 @@
 #include "server/read_check.h"
 #include "server/router.h"
 #include "server/seclusion.h"
+#include "server/sentry.h"
 #include "server/server.h"
 #include "server/spare.h"
 #include "server/sweeper.h"
@@ -43,6 +44,7 @@ struct RpServer {
   gint stopping;     /* atomic: answers now say `Connection: close` and long polls end */
 
   RpSweeper *sweeper;
+  RpSentry *sentry;
   GThread *ticker;
   RpSpare spare; /* the same; `low` is atomic */
   char *data_dir;

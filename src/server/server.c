@@ -224,6 +224,7 @@ start_serving (RpServer *server, const RpServerOptions *options, GArray *listene
       "writer", options->workers > 0 ? options->workers : WRITERS_DEFAULT, rp_http_work);
   server->slow = rp_workers_new ("slow", SLOW_DEFAULT, rp_http_work);
   server->waiters = rp_waiters_new (rp_http_wake);
+  server->sentry = rp_sentry_new (server, options->ready_every_ms);
   server->proxy = rp_proxy_new (server, options->proxy, error);
   if (server->proxy == NULL)
     return FALSE;
@@ -237,6 +238,7 @@ start_serving (RpServer *server, const RpServerOptions *options, GArray *listene
   rp_collector_start (server->services.collector);
   rp_scrubber_start (server->services.scrubber);
   server->sweeper = rp_sweeper_start (server->services.retention, options->retention_every_ms);
+  rp_sentry_start (server->sentry);
   return TRUE;
 }
 
@@ -352,6 +354,7 @@ rp_server_close (RpServer *server)
   if (server == NULL)
     return;
   rp_proxy_cancel (server->proxy);
+  rp_sentry_stop (server->sentry);
   rp_sweeper_stop (server->sweeper);
   rp_collector_stop (server->services.collector);
   rp_scrubber_stop (server->services.scrubber);
@@ -369,6 +372,7 @@ rp_server_close (RpServer *server)
   rp_manifest_cache_free (server->manifests);
   rp_read_check_free (server->read_check);
   rp_metrics_free (server->metrics);
+  rp_sentry_free (server->sentry);
   rp_router_free (server->router);
   rp_scrubber_free (server->services.scrubber);
   rp_collector_free (server->services.collector);

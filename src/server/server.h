@@ -29,6 +29,7 @@ typedef struct {
   gint64 reserve;           /* pushes stop when so much is free: bytes, or -1 to -50: percent */
   RpScrubPace scrub;        /* when bytes are read again */
   gint64 retention_every_ms; /* lifecycle policies are applied so often */
+  gint64 ready_every_ms;    /* all environments are looked at so often */
   RpLimitRates rates;       /* requests, by class and by who comes */
   gint64 connections;       /* most at a time; 0: any number */
   gint64 connections_address; /* from one address */

@@ -10,6 +10,7 @@
 #include "server/spare.h"
 #include "server/read_check.h"
 #include "server/seclusion.h"
+#include "server/sentry.h"
 #include "server/sweeper.h"
 
 #define FILE_LIMIT_BYTES (1024 * 1024)
@@ -41,6 +42,7 @@ const RpSetting rp_settings[] = {
   { "verify_reads",    RP_SETTING_SHARE,    AT (verify_reads),     RELOAD },
   { "retention_every", RP_SETTING_DURATION, AT (retention_every_ms), RESTART,
     RETENTION_EVERY_MIN_MS, RETENTION_EVERY_MAX_MS },
+  { "ready_every",     RP_SETTING_DURATION, AT (ready_every_ms),   RESTART, 1000, COLLECT_MAX_MS },
   { "user",            RP_SETTING_TEXT,     AT (user),             RESTART },
   { "group",           RP_SETTING_TEXT,     AT (group),            RESTART },
   { "confine",         RP_SETTING_CHOICE,   AT (confine),          RESTART, 0, 0, rp_confine_modes },
@@ -119,6 +121,7 @@ rp_settings_init (RpServerOptions *options)
     .reserve = RP_FLOOR_DEFAULT,
     .scrub = { RP_SCRUB_EVERY_MS_DEFAULT, RP_SCRUB_RATE_DEFAULT },
     .retention_every_ms = RP_RETENTION_EVERY_MS_DEFAULT,
+    .ready_every_ms = RP_READY_EVERY_MS_DEFAULT,
   };
 }
 

@@ -129,6 +129,7 @@ handle_metrics (RpRequest *request, GError **error)
   rp_read_check_print (server->read_check, out);
   rp_seclusion_print (&server->seclusion, out);
   rp_proxy_print (server->proxy, out);
+  rp_sentry_print (server->sentry, request, out);
   print_gauge (out, "repoint_http_in_flight", "Requests being answered.",
                rp_http_in_flight (server->http));
   print_gauge (out, "repoint_http_waiting", "Long polls that wait for news.",

@@ -1,7 +1,8 @@
 /* Readiness, traces. */
 #include "shop.h"
 
-#include "release/readiness.h"
+#include "release/ready_record.h"
+#include "release/credentials.h"
 #include "release/trace.h"
 
 static RpReadiness *
@@ -138,6 +139,50 @@ test_trace (void **unused)
   shop_close (shop);
 }
 
+static void
+check_note (Shop *shop, RpReadiness *readiness, const char *reason, const char *state,
+            gboolean ready, gboolean changed)
+{
+  GError *error = NULL;
+  gboolean out_ready = !ready, out_changed = !changed;
+  g_ptr_array_set_size (readiness->reasons, 0);
+  if (reason != NULL)
+    g_ptr_array_add (readiness->reasons, g_strdup (reason));
+  readiness->ready = reason == NULL;
+  json_object_set_new (json_array_get (readiness->credentials, 0), "state", json_string (state));
+  check_ok (rp_ready_record_note (shop->engine, readiness, &out_ready, &out_changed, &error));
+  assert_int_equal (out_ready, ready);
+  assert_int_equal (out_changed, changed);
+}
+
+static void
+test_only_changes_are_written_down (void **unused)
+{
+  GError *error = NULL;
+  Shop *shop = shop_open ();
+  RpReadyRecord record;
+  ship (shop, "v1");
+  g_autoptr (RpReadiness) readiness = look (shop, RP_VERIFY_PRESENT);
+  assert_int_equal (json_array_size (readiness->credentials), 1);
+  check_note (shop, readiness, "nothing to go back to", "untried", FALSE, FALSE);
+  check_ok (rp_ready_record_get (shop->engine, "shop", "production", &record, &error));
+  assert_false (record.known);
+  check_note (shop, readiness, NULL, "untried", TRUE, TRUE);
+  check_note (shop, readiness, NULL, "untried", TRUE, FALSE);
+  check_note (shop, readiness, "a byte is gone", "work", FALSE, TRUE);
+  check_note (shop, readiness, "another byte is gone", "work", FALSE, FALSE);
+  check_note (shop, readiness, NULL, "untried", TRUE, TRUE);
+  /* Who was refused is so until it is tried again. */
+  check_note (shop, readiness, RP_READY_REFUSED "web-1: no", "refused", FALSE, TRUE);
+  check_ok (rp_ready_record_get (shop->engine, "shop", "production", &record, &error));
+  assert_true (record.known && !record.ready && record.refused && record.at_us > 0);
+  check_note (shop, readiness, NULL, "untried", FALSE, FALSE);
+  check_note (shop, readiness, NULL, "work", TRUE, TRUE);
+  check_ok (rp_ready_record_get (shop->engine, "shop", "production", &record, &error));
+  assert_true (record.ready && !record.refused);
+  shop_close (shop);
+}
+
 int
 main (void)
 {
@@ -145,6 +190,7 @@ main (void)
     cmocka_unit_test (test_grows_ready),
     cmocka_unit_test (test_damage_turns_it_red),
     cmocka_unit_test (test_local),
+    cmocka_unit_test (test_only_changes_are_written_down),
     cmocka_unit_test (test_trace),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
