@@ -62,6 +62,8 @@ make_body (const RpMove *move)
     json_object_set_new (body, "to_revision", json_integer (move->to_revision));
   if (move->from != NULL)
     json_object_set_new (body, "from", json_string (move->from));
+  if (rp_move_options.again)
+    json_object_set_new (body, "again", json_true ());
   if (rp_move_options.overrides != NULL)
     {
       json_t *overrides = json_array ();
@@ -195,6 +197,14 @@ execute (RpCli *cli, const Place *place, const json_t *plan, GError **error)
     return FALSE;
   gint64 before = rp_json_int (json_object_get (plan, "from"), "number");
   g_autofree char *what = rp_humane_revision (revision);
+  if (rp_json_int (revision, "number") == before)
+    {
+      rp_cli_note (cli, "%s: %s is current already, healthy, and what every target runs; nothing was changed",
+                   place->move->where, what);
+      if (cli->json)
+        rp_cli_print_json (cli, revision);
+      return TRUE;
+    }
   if (before > 0)
     rp_cli_note (cli, "%s: moved from revision %" G_GINT64_FORMAT " to %s", place->move->where,
                  before, what);

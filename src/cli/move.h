@@ -12,6 +12,7 @@ typedef struct {
   gint64 expect;  /* -1: what the plan saw */
   gboolean dry_run;
   gboolean no_wait;
+  gboolean again;
   char **overrides; /* names of gates, NULL-ended; or NULL */
   char *wait; /* seconds; NULL or "": until the outcome is known */
 } RpMoveOptions;
@@ -32,6 +33,8 @@ extern RpMoveOptions rp_move_options;
 
 /* Those of a deploy and a promote, which pass gates. */
 #define RP_GATE_OPTIONS                                                                            \
+  { "again", 0, 0, G_OPTION_ARG_NONE, &rp_move_options.again,                                      \
+    "Make a new revision even of what is current and healthy everywhere already", NULL },          \
   { "override", 0, 0, G_OPTION_ARG_STRING_ARRAY, &rp_move_options.overrides,                        \
     "Go through a closed gate, which takes --because and the right to; once for each", "GATE" }
 

@@ -238,6 +238,9 @@ rp_plan_print (RpCli *cli, const json_t *plan, const json_t *restored, gboolean 
   print_to (&out, plan, restored);
   print_bytes (&out, json_object_get (plan, "bytes"));
   field (&out, "cause", or_dash (rp_json_str (plan, "cause")));
+  if (rp_json_bool (plan, "already"))
+    field (&out, "already", "it is current, healthy, and what every target runs: nothing will change; --again makes a"
+                            " new revision of it");
   print_skipped (&out, json_object_get (plan, "skipped"));
   if (!brief)
     print_gates (&out, json_object_get (plan, "gates"));

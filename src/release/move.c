@@ -327,8 +327,8 @@ check_restored (const RpRevision *restored, const RpRevision *current, GError **
       g_set_error (
           error, RP_ERROR, RP_ERROR_BLOCKED,
           "%s is what %s/%s is pointed at already (revision %" G_GINT64_FORMAT
-          "): going back to it would change nothing; `deploy` it to have its targets take it up"
-          " again",
+          "): going back to it would change nothing; `deploy --again` it to have its targets take"
+          " it up again",
           restored->release->version, restored->app, restored->environment, current->number);
       return FALSE;
     }
@@ -448,6 +448,27 @@ judge_gates (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError 
   return TRUE;
 }
 
+/* Is the release current, healthy, and what every target runs? A target that drifted is reason enough to point at it
+ * again. */
+static gboolean
+find_already (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError **error)
+{
+  const RpRevision *current = move->environment->current;
+  if (request->again || current == NULL || current->release->number != move->release->number
+      || current->outcome != RP_OUTCOME_HEALTHY)
+    return TRUE;
+  g_autoptr (RpRows) rows = rp_txn_query (
+      txn, error,
+      "SELECT 1 FROM target t LEFT JOIN release_component c ON c.app = t.app AND c.release = $3"
+      " AND c.name = t.component WHERE t.app = $1 AND t.environment = $2 AND t.present = 1"
+      " AND (t.state <> 'confirmed' OR t.revision <> $4 OR t.observed_digest <> c.digest) LIMIT 1",
+      "ssii", request->app, request->environment, move->release->number, current->number);
+  if (rows == NULL)
+    return FALSE;
+  move->already = rp_rows_count (rows) == 0;
+  return TRUE;
+}
+
 static gboolean
 check_overrides (const RpMoveRequest *request, GError **error)
 {
@@ -477,7 +498,8 @@ decide_by_kind (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GErr
   return check_overrides (request, error)
          && (request->kind == RP_KIND_PROMOTE ? decide_promote (txn, request, move, error)
                                            : decide_deploy (txn, request, move, error))
-         && caution_rolled_back (txn, request, move, error) && judge_gates (txn, request, move, error);
+         && caution_rolled_back (txn, request, move, error) && find_already (txn, request, move, error)
+         && (move->already || judge_gates (txn, request, move, error));
 }
 
 RpDecision *
@@ -620,6 +642,11 @@ move_in_txn (RpTxn *txn, gpointer user_data, GError **error)
       RpMoveRequest planned = *request;
       planned.expected_revision = rp_plan_expected_revision (move->plan);
       return set_moved (txn, &planned, decided->environment->current, error);
+    }
+  if (decided->already)
+    {
+      move->revision = g_steal_pointer (&decided->environment->current);
+      return TRUE;
     }
   if (!rp_gates_require_open (decided->gates, error)
       || !rp_release_check_present (txn, decided->release, error))

@@ -17,6 +17,7 @@ typedef struct
   const char *release;      /* a ref, or NULL */
   gint64 to_revision;       /* 0: not given */
   const char *from;         /* environment to promote from, or NULL: the one before */
+  gboolean again;           /* a new revision even of what is current, healthy and everywhere already */
   gint64 expected_revision; /* 0: none yet; RP_ANY_REVISION: whatever is */
   const char *cause;        /* or NULL: derived; must be given with `overrides` */
   const char *const *overrides; /* names of gates to go through although they are closed; or NULL */
@@ -40,6 +41,7 @@ typedef struct
   char *cause;
   GPtrArray *skipped; /* RpPassedOver, on the way to the last known good */
   char *caution;      /* what people must know about this release here, or NULL */
+  gboolean already;   /* it is current, healthy, and no target differs: there is nothing to do, and no gate to pass */
   GPtrArray *gates;   /* RpGate; none for a rollback */
 } RpDecision;
 void rp_decision_free (RpDecision *move);
@@ -60,7 +62,7 @@ gboolean rp_revision_append (RpEngine *engine, RpTxn *txn, const RpDecision *mov
                              gint64 *out_number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Plans, checks the bytes, and moves the pointer by compare-and-set.  A repeated key returns the
- * first answer with *out_created FALSE. RP_ERROR_BLOCKED if bytes are missing or damaged. Blocks
+ * first answer with *out_created FALSE; so does the current revision where there is nothing to do. RP_ERROR_BLOCKED if bytes are missing or damaged. Blocks
  * while bytes that were never verified are hashed. */
 RpRevision *rp_revision_move (RpEngine *engine, const RpMoveRequest *request, gboolean *out_created,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -60,6 +60,7 @@ rp_plan_to_json (const RpPlan *plan)
   json_object_set_new (json, "expected_revision", json_integer (rp_plan_expected_revision (plan)));
   json_object_set_new (json, "cause", json_string (move->cause));
   json_object_set_new (json, "bytes", rp_bytes_to_json (&plan->bytes));
+  json_object_set_new (json, "already", json_boolean (move->already));
   json_object_set_new (json, "blocked", json_boolean (plan->blocked));
   json_object_set_new (json, "skipped", skipped_to_json (move->skipped));
   json_object_set_new (json, "gates", rp_gates_to_json (move->gates));

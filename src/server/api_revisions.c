@@ -109,6 +109,7 @@ read_move (RpRequest *request, json_t *body, RpMoveRequest *out, GError **error)
          && rp_json_opt_int (body, "to_revision", "revision", &out->to_revision, error)
          && rp_json_opt_string (body, "from", "revision", &out->from, error)
          && rp_json_opt_string (body, "cause", "revision", &out->cause, error)
+         && rp_json_opt_bool (body, "again", "revision", &out->again, error)
          && rp_json_opt_int (body, "expected_revision", "revision", &out->expected_revision, error)
          && check_numbers (out, error) && rp_api_check_cause (out->cause, "revision.cause", error)
          && check_accept (body, error);

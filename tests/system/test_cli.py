@@ -123,7 +123,7 @@ def plan(kind="deploy", blocked=False, items=(), **more):
             "restores": None, "expected_revision": 6, "cause": "derived",
             "bytes": {"blobs": 3, "size_bytes": 12345678, "verified_at": "2026-01-02T03:04:05.678Z",
                       "problems": []},
-            "blocked": blocked, "skipped": [], "gates": [], "items": list(items), **more}
+            "already": False, "blocked": blocked, "skipped": [], "gates": [], "items": list(items), **more}
 
 
 def target(state, number, **more):

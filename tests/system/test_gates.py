@@ -81,11 +81,11 @@ def test_R35_a_hold_is_shown_wherever_one_looks(shop, server, cli):
     plan = cli("plan", "shop/production", "1.1", "-o", "json").exits(5).json
     gate, = [gate for gate in plan["gates"] if gate["gate"] == "hold"]
     assert gate["state"] == "closed" and "it loses orders" in gate["reason"]
-    dry = cli("deploy", "shop/production", "1.0", "--dry-run").ok().stdout
+    dry = cli("deploy", "shop/production", "1.0", "--again", "--dry-run").ok().stdout
     assert "hold open" in dry
 
 
-def test_R35_a_rollback_may_go_to_what_is_held_and_taking_one_back_accuses_nobody(shop, server):
+def test_R35_a_rollback_may_go_to_what_is_held_and_taking_one_back_accuses_nobody(shop, server, cli):
     shop.ship("1.1")
     shop.undo()
     shop.undo("--to-revision", "2", "--because", "it was the network")
@@ -93,7 +93,7 @@ def test_R35_a_rollback_may_go_to_what_is_held_and_taking_one_back_accuses_nobod
     hold, = server.api("GET", HOLDS)["holds"]
     assert hold["version"] == "1.1", "1.0, which the mistaken rollback went to, did nothing wrong"
     # What holds 1.1 is still there: a person who is sure of it says so.
-    assert "release unhold" in shop.deploy("1.1", rc=5).stderr
+    assert "release unhold" in cli("deploy", "shop/production", "1.1", "--again").exits(5).stderr
     shop.undo("--to-revision", "1", "--because", "it was not the network")
     assert shop.runs() == "1.0"
     hold, = server.api("GET", HOLDS)["holds"]
@@ -151,6 +151,38 @@ def test_a_rollout_that_has_begun_goes_on_and_back_while_paused(server, cli, sta
     cli("pause", "shop/production", "--because", "something is wrong").ok()
     repoint.wait_for(lambda: shop.history()[0]["kind"] == "auto-rollback", 60, "going back by itself")
     shop.settles_on("1.0")
+
+
+# ---- nothing to do ----
+
+def test_deploying_what_is_current_changes_nothing(shop, server, cli):
+    done = shop.deploy("1.0")
+    assert "revision 1 (1.0) is current already, healthy, and what every target runs" in done.stdout
+    assert len(shop.history()) == 1
+    assert cli("deploy", "shop/production", "1.0", "-o", "json").ok().json["number"] == 1
+    assert "nothing will change" in " ".join(cli("deploy", "shop/production", "1.0", "--dry-run").ok().stdout.split())
+    status, _, data = server.request("POST", "/api/v1/apps/shop/environments/production/revisions",
+                                     {"kind": "deploy", "release": "1.0"})
+    assert status == 200 and json.loads(data)["number"] == 1
+    # Nothing moves, so no gate is asked; the revision that one expects is.
+    cli("pause", "shop/production", "--because", "nobody touches it").ok()
+    shop.deploy("1.0")
+    cli("deploy", "shop/production", "1.0", "--expect-revision", "0").exits(4)
+    cli("deploy", "shop/production", "1.0", "--again").exits(5)
+    cli("resume", "shop/production", "--because", "done").ok()
+    cli("deploy", "shop/production", "1.0", "--again").ok()
+    assert shop.versions() == ["1.0", "1.0"]
+
+
+def test_a_target_that_drifted_is_reason_enough_to_deploy_again(shop, server, cli):
+    shop.ship("1.1")
+    shop.agent.stop()
+    # Somebody pointed the host elsewhere by hand.
+    server.api("POST", "/apps/shop/environments/production/targets/web-1/reports",
+               {"id": "host-1:by-hand", "agent": "host-1", "driver": "dir", "revision": 2, "state": "drifted",
+                "message": "it runs 1.0", "observed_digest": shop.images["1.0"].digest})
+    cli("deploy", "shop/production", "1.1", "--no-wait").ok()
+    assert shop.history()[0]["number"] == 3
 
 
 # ---- freezes ----
