@@ -21,6 +21,8 @@ static const RpVerb verbs[] = {
     "APP/ENV", rp_promote_options, rp_promote_run, NULL },
   { "rollout", "History, status and undo of an environment",
     "", NULL, NULL, rp_rollout_verbs },
+  { "approve", "Say yes to a release in an environment that asks for it",
+    "APP/ENV RELEASE", rp_approve_options, rp_approve_run, NULL },
   { "pause", "Let no deploy and no promote move an environment for a while",
     "APP/ENV", rp_pause_options, rp_pause_run, NULL },
   { "resume", "Let an environment that is paused go on",

@@ -233,3 +233,15 @@ rp_json_only (const json_t *object, const char *const *keys, const char *where, 
     }
   return TRUE;
 }
+
+char **
+rp_json_strv (const json_t *array)
+{
+  char **texts = g_new0 (char *, json_array_size (array) + 1);
+  gsize i, n = 0;
+  json_t *text;
+  json_array_foreach (array, i, text)
+    if (json_is_string (text))
+      texts[n++] = g_strdup (json_string_value (text));
+  return texts;
+}

@@ -42,6 +42,8 @@ gboolean rp_json_opt_bool (const json_t *object, const char *key, const char *wh
 gboolean rp_json_only (const json_t *object, const char *const *keys, const char *where,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The texts of a list, NULL-ended; what is no text is passed over. g_strfreev(). */
+char **rp_json_strv (const json_t *array);
 /* For reading documents that we made ourselves: NULL / 0 / FALSE where there is nothing. */
 const char *rp_json_str (const json_t *object, const char *key);
 gint64 rp_json_int (const json_t *object, const char *key);

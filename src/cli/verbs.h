@@ -31,6 +31,7 @@ RP_DECLARE_VERB (build);
 RP_DECLARE_VERB (deploy);
 RP_DECLARE_VERB (promote);
 RP_DECLARE_GROUP (rollout);
+RP_DECLARE_VERB (approve);
 RP_DECLARE_VERB (pause);
 gboolean rp_resume_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 RP_DECLARE_VERB (plan);

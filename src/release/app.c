@@ -243,11 +243,33 @@ parse_settings (const RpYamlNode *node, RpEnvironment *environment, GError **err
   return TRUE;
 }
 
+/* A soak without `from` is one in the environment before. Those before it alone, so that nothing waits for itself. */
 static gboolean
-parse_gates (const RpYamlNode *node, RpEnvironment *environment, GError **error)
+check_from (const RpYamlNode *gates, const RpApp *app, RpGateRules *rules, GError **error)
 {
-  g_autoptr (RpGateRules) rules = rp_gate_rules_parse (rp_yaml_get (node, "gates"), error);
-  if (rules == NULL)
+  for (char **name = rules->from; name != NULL && *name != NULL; name++)
+    if (find_environment (app, *name) == NULL)
+      return rp_yaml_error (rp_yaml_get (gates, "from"), error,
+                            "there is no environment %s above this one; a release goes from those that"
+                            " come first to those that come later",
+                            *name);
+  if (rules->soak_ms == 0 || (rules->from != NULL && rules->from[0] != NULL))
+    return TRUE;
+  if (app->environments->len == 0)
+    return rp_yaml_error (rp_yaml_get (gates, "soak"), error,
+                          "the first environment has none before it in which a release could soak");
+  const RpEnvironment *before = app->environments->pdata[app->environments->len - 1];
+  g_strfreev (rules->from);
+  rules->from = g_strsplit (before->name, "/", 1);
+  return TRUE;
+}
+
+static gboolean
+parse_gates (const RpYamlNode *node, const RpApp *app, RpEnvironment *environment, GError **error)
+{
+  const RpYamlNode *gates = rp_yaml_get (node, "gates");
+  g_autoptr (RpGateRules) rules = rp_gate_rules_parse (gates, error);
+  if (rules == NULL || !check_from (gates, app, rules, error))
     return FALSE;
   g_autoptr (json_t) json = rp_gate_rules_to_json (rules);
   g_free (environment->gates);
@@ -269,7 +291,7 @@ parse_environment (const RpYamlNode *node, RpApp *app, GError **error)
                           name);
   g_autoptr (RpEnvironment) environment = rp_environment_new (app->name, name);
   environment->order = app->environments->len + 1;
-  if (!parse_settings (node, environment, error) || !parse_gates (node, environment, error)
+  if (!parse_settings (node, environment, error) || !parse_gates (node, app, environment, error)
       || !parse_targets (node, app, environment, error))
     return FALSE;
   g_ptr_array_add (app->environments, g_steal_pointer (&environment));

@@ -138,6 +138,114 @@ judge_freeze (const RpGateFacts *facts, GPtrArray *gates)
        way_through (facts, "freeze", wait));
 }
 
+static const char *
+describe_verdict (RpUpstreamVerdict verdict)
+{
+  switch (verdict)
+    {
+    case RP_UPSTREAM_NEVER:
+      return "never became healthy";
+    case RP_UPSTREAM_FAILED:
+      return "failed";
+    case RP_UPSTREAM_ROLLED_BACK:
+      return "was rolled back from";
+    case RP_UPSTREAM_HEALTHY:
+      return "is healthy";
+    }
+  g_assert_not_reached ();
+}
+
+/* `is healthy in staging, for 12 min of 2 h`, for each. */
+static char *
+describe_upstreams (const RpGateFacts *facts)
+{
+  g_autofree char *soak = rp_clock_format_age (facts->rules->soak_ms * 1000);
+  GString *text = g_string_new (NULL);
+  for (guint i = 0; i < facts->upstreams->len; i++)
+    {
+      const RpGateUpstream *upstream = facts->upstreams->pdata[i];
+      g_string_append_printf (text, "%s%s in %s", i > 0 ? ", " : "", describe_verdict (upstream->verdict),
+                              upstream->name);
+      if (upstream->verdict != RP_UPSTREAM_HEALTHY || facts->rules->soak_ms == 0)
+        continue;
+      g_autofree char *age = rp_clock_format_age (upstream->healthy_us);
+      g_string_append_printf (text, ", for %s of %s", age, soak);
+    }
+  return g_string_free (text, FALSE);
+}
+
+static void
+judge_upstream (const RpGateFacts *facts, GPtrArray *gates)
+{
+  if (facts->rules->from == NULL || facts->rules->from[0] == NULL)
+    return;
+  gint64 missing_us = G_MAXINT64;
+  for (guint i = 0; i < facts->upstreams->len; i++)
+    {
+      const RpGateUpstream *upstream = facts->upstreams->pdata[i];
+      if (upstream->verdict == RP_UPSTREAM_HEALTHY)
+        missing_us = MIN (missing_us, MAX (0, facts->rules->soak_ms * 1000 - upstream->healthy_us));
+    }
+  g_autofree char *what = describe_upstreams (facts);
+  g_autofree char *missing = rp_clock_format_age (missing_us);
+  g_autofree char *wait = missing_us == G_MAXINT64
+                              ? g_strdup ("deploy it there first")
+                              : g_strdup_printf ("wait %s while it is current there", missing);
+  add (gates, "upstream", g_strdup_printf ("%s %s", facts->version, what),
+       missing_us == 0 ? NULL : way_through (facts, "upstream", wait));
+}
+
+static gboolean
+counts (const RpGateFacts *facts, const RpApproval *approval)
+{
+  return g_strcmp0 (approval->account, facts->author) != 0
+         && (facts->rules->approvers == NULL
+             || g_strv_contains ((const char *const *) approval->groups, facts->rules->approvers));
+}
+
+static void
+judge_approvals (const RpGateFacts *facts, GPtrArray *gates)
+{
+  const RpGateRules *rules = facts->rules;
+  g_autoptr (GString) who = g_string_new (NULL);
+  g_autoptr (GString) not_counted = g_string_new (NULL);
+  gint64 n = 0;
+  if (rules->approvals == 0)
+    return;
+  for (guint i = 0; i < facts->approvals->len; i++)
+    {
+      const RpApproval *approval = facts->approvals->pdata[i];
+      GString *list = counts (facts, approval) ? who : not_counted;
+      n += list == who;
+      g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", approval->account);
+    }
+  g_autofree char *reason = g_strdup_printf (
+      "%s has %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " approvals%s%s%s%s%s%s", facts->version, n,
+      rules->approvals, rules->approvers != NULL ? " of " : "",
+      rules->approvers != NULL ? rules->approvers : "", who->len > 0 ? ": " : "", who->str,
+      not_counted->len > 0 ? "; these do not count, who recorded it or is not of the group: " : "",
+      not_counted->str);
+  g_autofree char *ask = g_strdup_printf ("ask for `repoint approve %s/%s %s`", facts->app,
+                                          facts->environment, facts->version);
+  add (gates, "approvals", g_steal_pointer (&reason),
+       n >= rules->approvals ? NULL : way_through (facts, "approvals", ask));
+}
+
+static void
+judge_rate (const RpGateFacts *facts, GPtrArray *gates)
+{
+  const RpGateRules *rules = facts->rules;
+  if (rules->rate_most == 0)
+    return;
+  g_autofree char *per = rp_clock_format_age (rules->rate_per_ms * 1000);
+  g_autofree char *again = rp_clock_format (facts->first_change_us + rules->rate_per_ms * 1000);
+  g_autofree char *wait = g_strdup_printf ("wait until %s", again);
+  add (gates, "rate",
+       g_strdup_printf ("%" G_GINT64_FORMAT " of at most %" G_GINT64_FORMAT " deploys and promotes to %s in %s",
+                        facts->changes, rules->rate_most, facts->environment, per),
+       facts->changes < rules->rate_most ? NULL : way_through (facts, "rate", wait));
+}
+
 /* ---- all of them ---- */
 
 static const struct
@@ -149,6 +257,9 @@ static const struct
   { "hold", judge_hold, "lift it with `repoint release unhold`" },
   { "pause", judge_pause, "end it with `repoint resume`" },
   { "freeze", judge_freeze, NULL },
+  { "upstream", judge_upstream, NULL },
+  { "approvals", judge_approvals, NULL },
+  { "rate", judge_rate, NULL },
 };
 
 gboolean

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "release/approval.h"
 #include "release/environment.h"
 #include "release/gate_rules.h"
 #include "release/hold.h"
@@ -17,22 +18,43 @@ const char *rp_gate_state_name (RpGateState state);
 
 typedef struct
 {
-  const char *name; /* `hold`, `pause`, `freeze` */
+  const char *name; /* `hold`, `pause`, `freeze`, `upstream`, `approvals`, `rate` */
   RpGateState state;
   char *reason;
   char *way_out; /* or NULL */
 } RpGate;
 void rp_gate_free (gpointer gate);
 
-/* All borrowed. */
+typedef enum
+{
+  RP_UPSTREAM_NEVER,
+  RP_UPSTREAM_FAILED,
+  RP_UPSTREAM_ROLLED_BACK,
+  RP_UPSTREAM_HEALTHY
+} RpUpstreamVerdict;
+
+/* What came of the release in an environment that it must come from. */
 typedef struct
 {
-  const char *app;
+  char *name;
+  RpUpstreamVerdict verdict; /* the newest */
+  gint64 healthy_us;         /* all the time that it was current and healthy */
+} RpGateUpstream;
+
+/* What rp_gate_facts_load() allocates, rp_gate_facts_clear() frees. */
+typedef struct
+{
+  const char *app; /* these three and `pause` are borrowed */
   const char *environment;
   const char *version;
-  const RpReleaseHold *hold; /* of the release here, or NULL */
-  const RpPause *pause;      /* or NULL */
-  const RpGateRules *rules;
+  const RpPause *pause; /* or NULL */
+  RpReleaseHold *hold;  /* of the release here, or NULL */
+  RpGateRules *rules;
+  GPtrArray *upstreams;   /* RpGateUpstream, as the rules name them */
+  GPtrArray *approvals;   /* RpApproval of the release here */
+  char *author;           /* the account that recorded the release: its own yes does not count */
+  gint64 changes;         /* in the time of the rate, no more than it allows */
+  gint64 first_change_us; /* the oldest of them */
   gint64 now_us;
 } RpGateFacts;
 

@@ -5,7 +5,10 @@
 #include "base/error.h"
 #include "base/json.h"
 
-#define FREEZES_MAX 50
+#define FREEZES_MAX   50
+#define APPROVALS_MAX 20
+#define RATE_MAX      1000
+#define LONGEST_MS    (366 * G_GINT64_CONSTANT (86400000))
 
 RpGateRules *
 rp_gate_rules_new (void)
@@ -21,6 +24,8 @@ rp_gate_rules_free (RpGateRules *rules)
   if (rules == NULL)
     return;
   g_ptr_array_unref (rules->freezes);
+  g_strfreev (rules->from);
+  g_free (rules->approvers);
   g_free (rules);
 }
 
@@ -61,13 +66,60 @@ parse_freezes (const RpYamlNode *map, RpGateRules *rules, GError **error)
   return TRUE;
 }
 
+static gboolean
+parse_soak (const RpYamlNode *map, RpGateRules *rules, GError **error)
+{
+  if (!rp_yaml_opt_strv (map, "from", &rules->from, error)
+      || !rp_yaml_opt_duration_ms (map, "soak", &rules->soak_ms, error))
+    return FALSE;
+  if (rules->soak_ms >= 0 && rules->soak_ms <= LONGEST_MS)
+    return TRUE;
+  return rp_yaml_error (rp_yaml_get (map, "soak"), error, "at most 366d");
+}
+
+static gboolean
+parse_approvals (const RpYamlNode *map, RpGateRules *rules, GError **error)
+{
+  static const char *const keys[] = { "needed", "group", NULL };
+  const RpYamlNode *node = rp_yaml_get (map, "approvals");
+  const char *group = NULL;
+  if (node == NULL)
+    return TRUE;
+  rules->approvals = 1;
+  if (!rp_yaml_expect_map (node, keys, error)
+      || !rp_yaml_opt_int (node, "needed", 1, APPROVALS_MAX, &rules->approvals, error)
+      || !rp_yaml_opt_string (node, "group", &group, error))
+    return FALSE;
+  rules->approvers = g_strdup (group);
+  return TRUE;
+}
+
+static gboolean
+parse_rate (const RpYamlNode *map, RpGateRules *rules, GError **error)
+{
+  static const char *const keys[] = { "at_most", "per", NULL };
+  const RpYamlNode *node = rp_yaml_get (map, "rate");
+  if (node == NULL)
+    return TRUE;
+  rules->rate_most = 1;
+  if (!rp_yaml_expect_map (node, keys, error)
+      || !rp_yaml_opt_int (node, "at_most", 1, RATE_MAX, &rules->rate_most, error)
+      || !rp_yaml_opt_duration_ms (node, "per", &rules->rate_per_ms, error))
+    return FALSE;
+  if (rules->rate_per_ms > 0 && rules->rate_per_ms <= LONGEST_MS)
+    return TRUE;
+  return rp_yaml_error (node, error, "per: expected 1ms to 366d, as in {at_most: 3, per: 24h}");
+}
+
 RpGateRules *
 rp_gate_rules_parse (const RpYamlNode *node, GError **error)
 {
-  static const char *const keys[] = { "freeze", NULL };
+  static const char *const keys[] = { "freeze", "from", "soak", "approvals", "rate", NULL };
   g_autoptr (RpGateRules) rules = rp_gate_rules_new ();
   if (node != NULL
-      && (!rp_yaml_expect_map (node, keys, error) || !parse_freezes (node, rules, error)))
+      && (!rp_yaml_expect_map (node, keys, error) || !parse_freezes (node, rules, error)
+          || !parse_soak (node, rules, error) || !parse_approvals (node, rules, error)
+          || !parse_rate (node, rules, error)))
     return NULL;
   return g_steal_pointer (&rules);
 }
@@ -92,12 +144,42 @@ freezes_to_json (const GPtrArray *freezes)
   return array;
 }
 
+static void
+limits_to_json (const RpGateRules *rules, json_t *json)
+{
+  if (rules->approvals > 0)
+    {
+      json_t *approvals = json_object ();
+      json_object_set_new (approvals, "needed", json_integer (rules->approvals));
+      if (rules->approvers != NULL)
+        json_object_set_new (approvals, "group", json_string (rules->approvers));
+      json_object_set_new (json, "approvals", approvals);
+    }
+  if (rules->rate_most > 0)
+    {
+      json_t *rate = json_object ();
+      json_object_set_new (rate, "at_most", json_integer (rules->rate_most));
+      json_object_set_new (rate, "per_ms", json_integer (rules->rate_per_ms));
+      json_object_set_new (json, "rate", rate);
+    }
+}
+
 json_t *
 rp_gate_rules_to_json (const RpGateRules *rules)
 {
   json_t *json = json_object ();
   if (rules->freezes->len > 0)
     json_object_set_new (json, "freeze", freezes_to_json (rules->freezes));
+  if (rules->from != NULL)
+    {
+      json_t *from = json_array ();
+      for (char **name = rules->from; *name != NULL; name++)
+        json_array_append_new (from, json_string (*name));
+      json_object_set_new (json, "from", from);
+    }
+  if (rules->soak_ms > 0)
+    json_object_set_new (json, "soak_ms", json_integer (rules->soak_ms));
+  limits_to_json (rules, json);
   return json;
 }
 
@@ -117,6 +199,20 @@ read_freezes (const json_t *json, RpGateRules *rules, GError **error)
   return TRUE;
 }
 
+static void
+read_limits (const json_t *json, RpGateRules *rules)
+{
+  const json_t *from = json_object_get (json, "from");
+  const json_t *approvals = json_object_get (json, "approvals");
+  const json_t *rate = json_object_get (json, "rate");
+  rules->from = from == NULL ? NULL : rp_json_strv (from);
+  rules->soak_ms = rp_json_int (json, "soak_ms");
+  rules->approvals = rp_json_int (approvals, "needed");
+  rules->approvers = g_strdup (rp_json_str (approvals, "group"));
+  rules->rate_most = rp_json_int (rate, "at_most");
+  rules->rate_per_ms = rp_json_int (rate, "per_ms");
+}
+
 RpGateRules *
 rp_gate_rules_from_text (const char *text, GError **error)
 {
@@ -126,5 +222,6 @@ rp_gate_rules_from_text (const char *text, GError **error)
   g_autoptr (json_t) json = rp_json_parse (text, strlen (text), "gates", error);
   if (json == NULL || !read_freezes (json, rules, error))
     return NULL;
+  read_limits (json, rules);
   return g_steal_pointer (&rules);
 }

@@ -6,7 +6,13 @@
 
 typedef struct
 {
-  GPtrArray *freezes; /* RpFreeze */
+  GPtrArray *freezes;  /* RpFreeze */
+  char **from;         /* environments in one of which it must be healthy before, NULL-ended; NULL: in none */
+  gint64 soak_ms;      /* for so long */
+  gint64 approvals;    /* how many must say yes; 0: none */
+  char *approvers;     /* the group that they are of; NULL: any who may approve */
+  gint64 rate_most;    /* how many deploys and promotes in `rate_per_ms`; 0: any number */
+  gint64 rate_per_ms;
 } RpGateRules;
 RpGateRules *rp_gate_rules_new (void); /* that ask for nothing */
 void rp_gate_rules_free (RpGateRules *rules);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "release/engine_priv.h"
+#include "release/gate_facts.h"
 #include "release/key.h"
 #include "release/plan.h"
 #include "release/rollout_run.h"
@@ -108,6 +109,11 @@ load_source (RpTxn *txn, const RpMoveRequest *request, const RpEnvironment *into
 {
   if (request->from != NULL)
     return rp_environment_load (txn, request->app, request->from, error);
+  g_autoptr (RpGateRules) rules = rp_gate_rules_from_text (into->gates, error);
+  if (rules == NULL)
+    return NULL;
+  if (rules->from != NULL && rules->from[0] != NULL)
+    return rp_environment_load (txn, request->app, rules->from[0], error);
   g_autoptr (RpRows) rows
       = rp_txn_query (txn, error,
                       "SELECT name FROM environment WHERE app = $1 AND present = 1 AND ordinal < $2"
@@ -426,24 +432,9 @@ caution_rolled_back (RpTxn *txn, const RpMoveRequest *request, RpDecision *move,
 static gboolean
 judge_gates (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError **error)
 {
-  g_autoptr (GPtrArray) holds = rp_release_hold_load (txn, request->app, request->environment,
-                                                      move->release->number, error);
-  if (holds == NULL)
+  g_auto (RpGateFacts) facts = { 0 };
+  if (!rp_gate_facts_load (txn, move->environment, move->release, rp_clock_now_us (), &facts, error))
     return FALSE;
-  g_autoptr (RpGateRules) rules = rp_gate_rules_from_text (move->environment->gates, error);
-  if (rules == NULL)
-    {
-      g_prefix_error (error, "the gates of %s/%s cannot be read on this machine: ", request->app,
-                      request->environment);
-      return FALSE;
-    }
-  RpGateFacts facts = { .app = request->app,
-                        .environment = request->environment,
-                        .version = move->release->version,
-                        .pause = move->environment->pause,
-                        .rules = rules,
-                        .now_us = rp_clock_now_us (),
-                        .hold = holds->len > 0 ? holds->pdata[0] : NULL };
   move->gates = rp_gates_judge (&facts, request->overrides);
   return TRUE;
 }

@@ -8,6 +8,7 @@
  *   target.reported    what an agent saw, where that changed   → target, target_local, report
  *   release.held       a release is held in an environment     → release_hold
  *   release.unheld     it is held no longer                    → release_hold
+ *   release.approved   somebody says yes to it in an environment → release_approval
  *   environment.paused, environment.resumed                    → environment_pause
  *   readiness.changed  it can go back, or can no longer          → readiness
  */
@@ -81,6 +82,10 @@ static const char schema[]
       "CREATE TABLE IF NOT EXISTS environment_pause ("
       " app TEXT NOT NULL, environment TEXT NOT NULL, actor TEXT NOT NULL, because TEXT NOT NULL,"
       " at_us BIGINT NOT NULL, PRIMARY KEY (app, environment));"
+      "CREATE TABLE IF NOT EXISTS release_approval ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, release BIGINT NOT NULL, account TEXT NOT NULL,"
+      " actor TEXT NOT NULL, because TEXT, groups TEXT NOT NULL, at_us BIGINT NOT NULL,"
+      " seq BIGINT NOT NULL, PRIMARY KEY (app, environment, release, account));"
       "CREATE TABLE IF NOT EXISTS environment_gates ("
       " app TEXT NOT NULL, environment TEXT NOT NULL, rules TEXT NOT NULL,"
       " PRIMARY KEY (app, environment));"
@@ -100,7 +105,7 @@ static const char *const tables[]
         "target_local", "app_release", "revision",    "release_component",
         "report",       "idempotency", "release_provenance", "release_disagreement",
         "environment_window", "release_hold", "environment_pause",
-        "environment_gates", "revision_override", "readiness", NULL };
+        "environment_gates", "revision_override", "release_approval", "readiness", NULL };
 
 /* Moves the marks that long polls compare; `pointer` if agents get something else from now on. */
 static gboolean
@@ -307,6 +312,22 @@ release_unheld (RpTxn *txn, const RpEvent *event, GError **error)
 }
 
 static gboolean
+release_approved (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  json_t *body = event->body;
+  g_autofree char *groups = rp_json_print (json_object_get (body, "groups"));
+  return rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO release_approval VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+                      " ON CONFLICT (app, environment, release, account) DO UPDATE SET"
+                      " actor = excluded.actor, because = excluded.because, groups = excluded.groups,"
+                      " at_us = excluded.at_us, seq = excluded.seq",
+                      "ssissssii", rp_json_str (body, "app"), rp_json_str (body, "environment"),
+                      rp_json_int (body, "release"), rp_json_str (body, "account"), event->actor,
+                      rp_json_str (body, "because"), groups, event->at_us, event->seq)
+         && touch (txn, event, FALSE, error);
+}
+
+static gboolean
 environment_paused (RpTxn *txn, const RpEvent *event, GError **error)
 {
   return rp_txn_exec (txn, error, NULL,
@@ -463,6 +484,7 @@ static const struct
   { "revision.created", revision_created }, { "revision.finished", revision_finished },
   { "revision.stopped", revision_stopped }, { "target.reported", target_reported },
   { "release.held", release_held },         { "release.unheld", release_unheld },
+  { "release.approved", release_approved },
   { "environment.paused", environment_paused },
   { "environment.resumed", environment_resumed },
   { "readiness.changed", rp_ready_record_apply },

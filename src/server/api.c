@@ -41,6 +41,8 @@ const RpRoute rp_api_routes[] = {
     "Hold a release: no deploy and no promote points at it here" },
   { "POST", ENVIRONMENT "/holds/{release}/end", RP_ROUTE_WRITE, RP_NEED_APPROVE,
     rp_api_release_unhold, "Lift the hold of a release" },
+  { "POST", ENVIRONMENT "/approvals", RP_ROUTE_WRITE, RP_NEED_APPROVE, rp_api_approve,
+    "Say yes to a release in an environment" },
   { "POST", ENVIRONMENT "/pause", RP_ROUTE_WRITE, RP_NEED_DEPLOY, rp_api_pause,
     "Pause an environment: no deploy and no promote until it is resumed" },
   { "POST", ENVIRONMENT "/resume", RP_ROUTE_WRITE, RP_NEED_APPROVE, rp_api_resume,

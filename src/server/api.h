@@ -61,6 +61,7 @@ gboolean rp_api_ready (RpRequest *request, GError **error);
 gboolean rp_api_release_holds (RpRequest *request, GError **error);
 gboolean rp_api_release_hold (RpRequest *request, GError **error);
 gboolean rp_api_release_unhold (RpRequest *request, GError **error);
+gboolean rp_api_approve (RpRequest *request, GError **error);
 gboolean rp_api_pause (RpRequest *request, GError **error);
 gboolean rp_api_resume (RpRequest *request, GError **error);
 /* api_agents.c */

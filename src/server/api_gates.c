@@ -1,5 +1,6 @@
 /* What stands in the way of a deploy or a promote, and how it is put there and taken away. */
 #include "base/json.h"
+#include "release/approval.h"
 #include "release/hold.h"
 #include "release/pause.h"
 #include "server/api.h"
@@ -89,4 +90,31 @@ gboolean
 rp_api_resume (RpRequest *request, GError **error)
 {
   return change_pause (request, rp_pause_end, error);
+}
+
+/* ---- approvals ---- */
+
+gboolean
+rp_api_approve (RpRequest *request, GError **error)
+{
+  const RpIdentity *identity = rp_request_identity (request);
+  g_autoptr (json_t) body = rp_request_json (request, error);
+  g_autoptr (json_t) groups = NULL;
+  RpApprovalRequest wanted = { .app = rp_request_param (request, "app"),
+                               .environment = rp_request_param (request, "environment"),
+                               .actor = rp_request_actor (request) };
+  if (body == NULL || !rp_json_need_string (body, "release", "approval", &wanted.release, error)
+      || !rp_json_opt_string (body, "because", "approval", &wanted.because, error)
+      || !rp_api_check_cause (wanted.because, "approval.because", error))
+    return FALSE;
+  groups = identity != NULL && identity->account != NULL
+               ? rp_access_groups_of (rp_request_services (request)->access, identity->account)
+               : json_array ();
+  wanted.groups = groups;
+  g_autoptr (RpApproval) approval
+      = rp_approval_give (rp_request_services (request)->engine, &wanted, error);
+  if (approval == NULL)
+    return FALSE;
+  rp_respond_json (request, 201, rp_approval_to_json (approval));
+  return TRUE;
 }

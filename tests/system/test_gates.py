@@ -253,6 +253,101 @@ def test_an_override_needs_a_reason_and_stays_in_the_record(shop, server, cli):
     cli("ledger", "verify").ok()
 
 
+# ---- upstream, approvals, rate ----
+
+def declare_chain(cli, gates, **kwargs):
+    """staging and qa beside each other, production after them; nothing follows their pointers, so what is deployed is
+    healthy at once."""
+    return cli("apply", "-f", "-", input=(
+        "app: shop\ncomponents: {web: {repository: shop/web}}\n"
+        f"environments:\n  - name: staging\n  - name: qa\n  - name: production\n    gates: {gates}\n"), **kwargs)
+
+
+def record(server, cli, *versions):
+    for version in versions:
+        oci.push(server, "shop/web", version, oci.make_image([{"version": version}]))
+        cli("release", "create", "shop", "--version", version, "--component", f"web={version}").ok()
+
+
+def test_a_release_comes_from_where_it_was_healthy(server, cli):
+    declare_chain(cli, "{from: [staging, qa]}").ok()
+    record(server, cli, "1.0", "1.1")
+    refused = cli("deploy", "shop/production", "1.0").exits(5)
+    assert "never became healthy in staging, never became healthy in qa" in refused.stderr
+    cli("deploy", "shop/qa", "1.0").ok()
+    cli("deploy", "shop/staging", "1.1").ok()
+    cli("deploy", "shop/production", "1.0").ok()
+    assert "1.1" in cli("promote", "shop/production").ok().stdout, "the first of them is what promote takes it from"
+    # Back, and forth again: it was rolled back from where it came from, too.
+    cli("rollout", "undo", "shop/production", "--yes").ok()
+    cli("deploy", "shop/staging", "1.0").ok()
+    cli("deploy", "shop/staging", "1.1").ok()
+    cli("rollout", "undo", "shop/staging", "--yes").ok()
+    assert "was rolled back from in staging" in cli("plan", "shop/production", "1.1").exits(5).stdout
+    cli("deploy", "shop/production", "1.1", "--override", "upstream", "--because", "x").exits(5)  # it is held besides
+
+
+def test_it_soaks_upstream_and_no_rollback_waits_for_it(server, cli):
+    declare_chain(cli, "{soak: 2h}").ok()
+    record(server, cli, "1.0", "1.1")
+    gates = server.api("GET", "/apps/shop")["environments"][2]["gates"]
+    assert gates == {"from": ["qa"], "soak_ms": 7200000}, "the environment before"
+    for version in "1.0", "1.1":
+        cli("deploy", "shop/qa", version).ok()
+        refused = cli("promote", "shop/production").exits(5)
+        assert f"{version} is healthy in qa, for 0 s of 2 h" in refused.stderr.replace("for 1 s", "for 0 s"), refused.stderr
+        cli("promote", "shop/production", "--override", "upstream", "--because", "a fix").ok()
+    cli("rollout", "undo", "shop/production", "--yes").ok()
+    declare_chain(cli, "{soak: 1ms}").ok()
+    cli("release", "unhold", "shop/production", "1.1", "--because", "it was soaked").ok()
+    cli("promote", "shop/production").ok()
+    assert "none before it" in cli("apply", "-f", "-", input=(
+        "app: shop\ncomponents: {web: {repository: shop/web}}\nenvironments: [{name: a, gates: {soak: 1h}}]\n")).exits(2).stderr
+    assert "no environment production above" in declare_chain(cli, "{from: [production]}").exits(2).stderr
+
+
+def test_so_many_changes_in_a_time_and_rollbacks_count_for_none(server, cli):
+    declare_chain(cli, "{rate: {at_most: 2, per: 1h}}").ok()
+    record(server, cli, "1.0", "1.1", "1.2")
+    cli("deploy", "shop/production", "1.0").ok()
+    cli("deploy", "shop/production", "1.1").ok()
+    refused = cli("deploy", "shop/production", "1.2").exits(5)
+    assert "2 of at most 2 deploys and promotes to production in 60 min" in refused.stderr
+    assert "wait until" in refused.stderr
+    cli("rollout", "undo", "shop/production", "--yes").ok()
+    cli("deploy", "shop/production", "1.2", "--override", "rate", "--because", "the fix").ok()
+    declare_chain(cli, "{rate: {at_most: 5, per: 1h}}").ok()
+    assert "3 of at most 5" in cli("deploy", "shop/production", "1.2", "--again", "--dry-run").ok().stdout
+
+
+def test_two_of_a_group_must_say_yes_and_never_the_author_alone(start_server, cli, tmp_path):
+    guarded = Guarded(start_server, cli, tmp_path)
+    scopes = "push:shop/*", "release:shop", "deploy:shop/production", "approve:shop/production"
+    tokens = {name: guarded.robot(name, *scopes) for name in ("author", "grace", "heidi", "mallory")}
+    guarded.cli("group", "set", "managers", "author", "grace", "heidi", token=guarded.token).ok()
+    declare_chain(guarded.cli, "{approvals: {needed: 2, group: managers}}", token=guarded.token).ok()
+    guarded.push("shop/web", "1.0", oci.make_image([{"version": "1.0"}]), tokens["author"])
+    guarded.cli("release", "create", "shop", "--version", "1.0", "--component", "web=1.0", token=tokens["author"]).ok()
+
+    def say_yes(name):
+        return guarded.cli("approve", "shop/production", "1.0", token=tokens[name])
+
+    def deploy(rc):
+        return guarded.cli("deploy", "shop/production", "1.0", token=tokens["grace"]).exits(rc)
+
+    assert "1.0 has 0 of 2 approvals of managers" in deploy(5).stderr
+    for name in "author", "mallory", "grace", "grace":
+        say_yes(name).ok()
+    refused = deploy(5)
+    assert "1 of 2 approvals of managers: grace; these do not count" in refused.stderr
+    assert "author, mallory" in refused.stderr and "repoint approve shop/production 1.0" in refused.stderr
+    say_yes("heidi").ok()
+    deploy(0)
+    assert "approve:shop/production" in guarded.cli(
+        "approve", "shop/production", "1.0", token=guarded.robot("other", "deploy:shop/production")).exits(5).stderr
+    guarded.cli("ledger", "verify", token=guarded.token).ok()
+
+
 # ---- who may ----
 
 def test_only_who_approves_may_override(start_server, cli, tmp_path):

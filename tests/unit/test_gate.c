@@ -118,7 +118,7 @@ find (const GPtrArray *gates, const char *name)
 }
 
 static RpGateFacts
-facts_of (const RpGateRules *rules)
+facts_of (RpGateRules *rules)
 {
   return (RpGateFacts){ .app = "shop",
                         .environment = "production",
@@ -195,6 +195,96 @@ test_freeze_and_override (void **unused)
 }
 
 static void
+test_upstream (void **unused)
+{
+  static char staging[] = "staging", qa[] = "qa";
+  static const struct
+  {
+    RpUpstreamVerdict verdict[2];
+    gint64 healthy_s[2];
+    gint64 soak_s;
+    RpGateState state;
+    const char *says;
+  } rows[] = {
+    { { RP_UPSTREAM_NEVER, RP_UPSTREAM_NEVER }, { 0, 0 }, 0, RP_GATE_CLOSED, "v2 never became healthy in staging, never became healthy in qa" },
+    { { RP_UPSTREAM_HEALTHY, RP_UPSTREAM_NEVER }, { 0, 0 }, 0, RP_GATE_OPEN, "v2 is healthy in staging" },
+    { { RP_UPSTREAM_FAILED, RP_UPSTREAM_HEALTHY }, { 0, 60 }, 60, RP_GATE_OPEN, "failed in staging, is healthy in qa" },
+    { { RP_UPSTREAM_HEALTHY, RP_UPSTREAM_NEVER }, { 599, 0 }, 3600, RP_GATE_CLOSED, "in staging, for 9 min of 60 min" },
+    { { RP_UPSTREAM_ROLLED_BACK, RP_UPSTREAM_NEVER }, { 7200, 0 }, 3600, RP_GATE_CLOSED, "was rolled back from in staging" },
+    { { RP_UPSTREAM_HEALTHY, RP_UPSTREAM_HEALTHY }, { 10, 3600 }, 3600, RP_GATE_OPEN, "is healthy in qa" },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (RpGateRules) rules = rp_gate_rules_new ();
+      RpGateUpstream first = { staging, rows[i].verdict[0], rows[i].healthy_s[0] * G_USEC_PER_SEC };
+      RpGateUpstream second = { qa, rows[i].verdict[1], rows[i].healthy_s[1] * G_USEC_PER_SEC };
+      g_autoptr (GPtrArray) upstreams = g_ptr_array_new ();
+      RpGateFacts facts = facts_of (rules);
+      g_ptr_array_add (upstreams, &first);
+      g_ptr_array_add (upstreams, &second);
+      rules->from = g_strsplit ("staging,qa", ",", -1);
+      rules->soak_ms = rows[i].soak_s * 1000;
+      facts.upstreams = upstreams;
+      check_gate (&facts, "upstream", rows[i].state, rows[i].says);
+    }
+}
+
+static void
+test_approvals (void **unused)
+{
+  static char ada[] = "ada", grace[] = "grace", pipeline[] = "pipeline", managers[] = "managers";
+  char *in[] = { managers, NULL }, *out[] = { NULL };
+  RpApproval all[] = { { .account = pipeline, .groups = in }, { .account = ada, .groups = in },
+                       { .account = grace, .groups = out } };
+  static const struct
+  {
+    gint64 needed;
+    gboolean of_group;
+    RpGateState state;
+    const char *says;
+  } rows[] = {
+    { 1, FALSE, RP_GATE_OPEN, "v2 has 2 of 1 approvals: ada, grace; these do not count" },
+    { 2, FALSE, RP_GATE_OPEN, "2 of 2" },
+    { 3, FALSE, RP_GATE_CLOSED, "2 of 3 approvals: ada, grace; these do not count, who recorded it or is not of the group: pipeline" },
+    { 1, TRUE, RP_GATE_OPEN, "1 of 1 approvals of managers: ada" },
+    { 2, TRUE, RP_GATE_CLOSED, "1 of 2 approvals of managers: ada; these do not count, who recorded it or is not of the group: pipeline, grace" },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (RpGateRules) rules = rp_gate_rules_new ();
+      g_autoptr (GPtrArray) approvals = g_ptr_array_new ();
+      RpGateFacts facts = facts_of (rules);
+      for (gsize j = 0; j < G_N_ELEMENTS (all); j++)
+        g_ptr_array_add (approvals, &all[j]);
+      rules->approvals = rows[i].needed;
+      rules->approvers = rows[i].of_group ? g_strdup (managers) : NULL;
+      facts.approvals = approvals;
+      facts.author = pipeline;
+      check_gate (&facts, "approvals", rows[i].state, rows[i].says);
+    }
+}
+
+static void
+test_rate (void **unused)
+{
+  g_autoptr (RpGateRules) rules = rp_gate_rules_new ();
+  RpGateFacts facts = facts_of (rules);
+  rules->rate_most = 2;
+  rules->rate_per_ms = 3600000;
+  check_gate (&facts, "rate", RP_GATE_OPEN, "0 of at most 2 deploys and promotes to production in 60 min");
+  facts.changes = 1;
+  facts.first_change_us = us ("2026-11-28T11:30:00.000Z");
+  check_gate (&facts, "rate", RP_GATE_OPEN, "1 of at most 2");
+  facts.changes = 2;
+  check_gate (&facts, "rate", RP_GATE_CLOSED, "2 of at most 2");
+  g_autoptr (GPtrArray) gates = rp_gates_judge (&facts, NULL);
+  const RpGate *rate = find (gates, "rate");
+  assert_non_null (rate);
+  if (rate != NULL)
+    check_contains (rate->way_out, "wait until 2026-11-28T12:30:00.000Z");
+}
+
+static void
 test_names_of_overrides (void **unused)
 {
   static const struct
@@ -206,7 +296,7 @@ test_names_of_overrides (void **unused)
     { { "freeze", NULL }, NULL },
     { { "freeze", "hold", NULL }, "release unhold" },
     { { "pause", NULL }, "repoint resume" },
-    { { "everything", NULL }, "is no gate that can be overridden; those are: freeze" },
+    { { "everything", NULL }, "is no gate that can be overridden; those are: freeze, upstream, approvals, rate" },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
     {
@@ -226,6 +316,12 @@ test_rules_survive_the_ledger (void **unused)
   GError *error = NULL;
   g_autoptr (RpGateRules) rules = rp_gate_rules_new ();
   add_freeze (rules, "0 16 * * fri", 3600000, "weekend");
+  rules->from = g_strsplit ("staging,qa", ",", -1);
+  rules->soak_ms = 7200000;
+  rules->approvals = 2;
+  rules->approvers = g_strdup ("managers");
+  rules->rate_most = 3;
+  rules->rate_per_ms = 86400000;
   g_autoptr (json_t) json = rp_gate_rules_to_json (rules);
   g_autofree char *text = rp_json_canonical (json);
   g_autoptr (RpGateRules) again = rp_gate_rules_from_text (text, &error);
@@ -244,6 +340,9 @@ main (void)
     cmocka_unit_test (test_refuses),
     cmocka_unit_test (test_gates),
     cmocka_unit_test (test_freeze_and_override),
+    cmocka_unit_test (test_upstream),
+    cmocka_unit_test (test_approvals),
+    cmocka_unit_test (test_rate),
     cmocka_unit_test (test_names_of_overrides),
     cmocka_unit_test (test_rules_survive_the_ledger),
   };
