@@ -159,9 +159,10 @@ rp_digest_copy (const RpDigest *digest)
 RpDigest
 rp_digest_of (RpDigestAlgorithm algorithm, const void *data, gsize size)
 {
-  g_autoptr (RpHasher) hasher = rp_hasher_new (algorithm);
-  rp_hasher_update (hasher, data, size);
-  return rp_hasher_peek (hasher);
+  RpDigest digest = { .algorithm = algorithm };
+  if (EVP_Digest (data, size, digest.bytes, NULL, evp_md (algorithm), NULL) != 1)
+    g_error ("libcrypto: EVP_Digest failed");
+  return digest;
 }
 
 gboolean
