@@ -47,10 +47,11 @@ need_recorded (RpRegistry *registry, const char *repository, const RpDigest *dig
 }
 
 static gboolean
-gone (const char *repository, const RpDigest *digest, GError **error)
+gone (RpRegistry *registry, const char *repository, const RpDigest *digest, GError **error)
 {
   char text[RP_DIGEST_STRING_SIZE];
 
+  rp_registry_note_hurt (registry, digest);
   g_set_error (error, RP_ERROR, RP_ERROR_BLOB_UNKNOWN,
                "the bytes of blob %s of repository %s are missing from the store or were damaged: "
                "push it again",
@@ -66,7 +67,7 @@ condemn_and_say_so (RpRegistry *registry, const char *repository, const RpDigest
   g_autofree char *found = NULL;
 
   if (rp_registry_condemn (registry, digest, &found, error))
-    gone (repository, digest, error);
+    gone (registry, repository, digest, error);
 }
 
 /* Whoever is told that it is there relies on it. */
@@ -111,7 +112,7 @@ rp_registry_blob_stat (RpRegistry *registry, const char *repository, const RpDig
   if (!stat_or_rescue (registry, digest, &info, &local))
     {
       if (g_error_matches (local, RP_ERROR, RP_ERROR_BLOB_UNKNOWN))
-        return gone (repository, digest, error);
+        return gone (registry, repository, digest, error);
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
     }
@@ -155,7 +156,7 @@ rp_registry_blob_open (RpRegistry *registry, const char *repository, const RpDig
     return -1;
   fd = open_or_rescue (registry, digest, &size, &local);
   if (fd < 0 && g_error_matches (local, RP_ERROR, RP_ERROR_BLOB_UNKNOWN))
-    gone (repository, digest, error);
+    gone (registry, repository, digest, error);
   else if (fd < 0)
     g_propagate_error (error, g_steal_pointer (&local));
   if (fd < 0)

@@ -77,6 +77,8 @@ rp_registry_condemn (RpRegistry *registry, const RpDigest *digest, char **out_fo
   rp_bytes_change (&registry->bytes, digest);
   ok = condemn_locked (registry, digest, out_found, error);
   rp_bytes_changed (&registry->bytes, digest);
+  if (ok && *out_found)
+    rp_registry_note_hurt (registry, digest);
   return ok;
 }
 

@@ -42,6 +42,14 @@ gboolean rp_registry_find_patient (RpRegistry *registry, const RpDigest *digest,
 gboolean rp_registry_take_healed (RpRegistry *registry, const RpPatient *patient, const char *by,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What those who read came across since the last call: RpDigest that may be damaged or gone, each at most once in ten
+ * minutes, for somebody to rp_registry_suspect() and heal. g_array_unref(). */
+GArray *rp_registry_take_hurt (RpRegistry *registry);
+/* `listener` is called when there is something to take: from any thread, with locks held, so it only wakes somebody. While nobody
+ * uses the registry; NULL: nobody is woken. */
+void rp_registry_on_hurt (RpRegistry *registry, void (*listener) (gpointer user_data),
+                          gpointer user_data);
+
 /* Asks healers until one brings the bytes of `digest`, which is damaged. *out_by is its name, NULL where none could
  * or there is nothing to heal (borrowed). A healer that fails is a line on the log and no error. Blocks
  * for as long as they do. */

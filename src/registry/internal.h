@@ -8,6 +8,20 @@
 /* Who is recorded when the registry itself finds something out. */
 #define RP_REGISTRY_ACTOR "repoint"
 
+/* Blobs that somebody who reads found damaged or gone, for who heals; hurt.c. */
+typedef struct
+{
+  GMutex lock;
+  GHashTable *noted; /* RpDigest → gint64 *: when, monotonic */
+  GArray *waiting;   /* RpDigest */
+  void (*listener) (gpointer user_data);
+  gpointer user_data;
+} RpHurt;
+void rp_hurt_init (RpHurt *hurt);
+void rp_hurt_clear (RpHurt *hurt);
+/* Quick, with any lock on bytes held or none. */
+void rp_registry_note_hurt (RpRegistry *registry, const RpDigest *digest);
+
 struct RpRegistry
 {
   RpStore *store;
@@ -16,6 +30,7 @@ struct RpRegistry
   RpByteLocks bytes;
   RpRegistryGuard guard;
   GArray *healers; /* RpHealer */
+  RpHurt hurt;
 };
 
 /* Of the event artifact.kept; origin.h has the rest. */

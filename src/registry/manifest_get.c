@@ -90,10 +90,11 @@ unknown (RpRegistry *registry, const Get *get, GError **error)
 }
 
 static gboolean
-lost (const Get *get, GError **error)
+lost (RpRegistry *registry, const Get *get, GError **error)
 {
   char text[RP_DIGEST_STRING_SIZE];
 
+  rp_registry_note_hurt (registry, &get->info.digest);
   g_set_error (error, RP_ERROR, RP_ERROR_MANIFEST_UNKNOWN,
                "the bytes of manifest %s of %s are missing from the store or were damaged: push it "
                "again",
@@ -112,7 +113,7 @@ explain (RpRegistry *registry, const Get *get, GError *cause, GError **error)
   if (g_error_matches (cause, RP_ERROR, RP_ERROR_BLOB_UNKNOWN))
     {
       g_error_free (cause);
-      return lost (get, error);
+      return lost (registry, get, error);
     }
   /* Larger than any manifest is damage as well. */
   if ((g_error_matches (cause, RP_ERROR, RP_ERROR_CORRUPT)
@@ -134,7 +135,7 @@ check_there (RpRegistry *registry, const Get *get, GError **error)
     return explain (registry, get, local, error);
   if (info.size_bytes == get->info.size_bytes)
     return TRUE;
-  return rp_registry_condemn (registry, &get->info.digest, &found, error) && lost (get, error);
+  return rp_registry_condemn (registry, &get->info.digest, &found, error) && lost (registry, get, error);
 }
 
 static gboolean

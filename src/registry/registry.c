@@ -14,6 +14,7 @@ rp_registry_new (RpStore *store, RpLedger *ledger)
   registry->db = rp_ledger_db (ledger);
   rp_byte_locks_init (&registry->bytes);
   registry->healers = g_array_new (FALSE, FALSE, sizeof (RpHealer));
+  rp_hurt_init (&registry->hurt);
   return registry;
 }
 
@@ -24,6 +25,7 @@ rp_registry_free (RpRegistry *registry)
     return;
   rp_byte_locks_clear (&registry->bytes);
   g_array_unref (registry->healers);
+  rp_hurt_clear (&registry->hurt);
   g_free (registry);
 }
 

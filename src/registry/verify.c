@@ -156,7 +156,10 @@ explain (Verify *verify, const Item *item, const GError *cause, GError **error)
   if (g_error_matches (cause, RP_ERROR, RP_ERROR_CORRUPT))
     return condemn (verify, item, error);
   if (g_error_matches (cause, RP_ERROR, RP_ERROR_BLOB_UNKNOWN))
-    problem (verify, "missing: the bytes of %s are not in the store: push it again", text);
+    {
+      rp_registry_note_hurt (verify->registry, &item->digest);
+      problem (verify, "missing: the bytes of %s are not in the store: push it again", text);
+    }
   else
     problem (verify, "unreadable: %s: %s", text, cause->message);
   return TRUE;

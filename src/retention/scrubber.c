@@ -10,6 +10,17 @@
 /* Looking for what was never read goes through all memberships; asking healers goes through the network. */
 #define ADOPT_EVERY_US (3600 * (gint64) G_USEC_PER_SEC)
 
+static void
+on_hurt (gpointer data)
+{
+  RpScrubber *scrubber = data;
+
+  g_mutex_lock (&scrubber->lock);
+  scrubber->hurt = TRUE;
+  g_cond_broadcast (&scrubber->cond);
+  g_mutex_unlock (&scrubber->lock);
+}
+
 RpScrubber *
 rp_scrubber_new (RpRegistry *registry, RpEngine *engine, const RpScrubPace *pace)
 {
@@ -20,6 +31,7 @@ rp_scrubber_new (RpRegistry *registry, RpEngine *engine, const RpScrubPace *pace
   scrubber->pace = *pace;
   g_mutex_init (&scrubber->lock);
   g_cond_init (&scrubber->cond);
+  rp_registry_on_hurt (registry, on_hurt, scrubber);
   return scrubber;
 }
 
@@ -32,7 +44,47 @@ rp_scrubber_set_pace (RpScrubber *scrubber, const RpScrubPace *pace)
   g_mutex_unlock (&scrubber->lock);
 }
 
+/* ---- what others came across ---- */
+
+static gboolean
+heal_one (RpScrubber *scrubber, const RpDigest *digest, GError **error)
+{
+  gboolean damaged = FALSE;
+  const char *by = NULL;
+
+  if (!rp_registry_suspect (scrubber->registry, digest, &damaged, error)
+      || (damaged && !rp_registry_heal (scrubber->registry, digest, &by, error)))
+    return FALSE;
+  g_mutex_lock (&scrubber->lock);
+  scrubber->total.healed += by != NULL;
+  g_mutex_unlock (&scrubber->lock);
+  return TRUE;
+}
+
+static gboolean
+heal_hurt (RpScrubber *scrubber, GError **error)
+{
+  g_autoptr (GArray) hurt = rp_registry_take_hurt (scrubber->registry);
+
+  g_mutex_lock (&scrubber->lock);
+  scrubber->hurt = FALSE;
+  g_mutex_unlock (&scrubber->lock);
+  for (guint i = 0; i < hurt->len; i++)
+    if (!heal_one (scrubber, &g_array_index (hurt, RpDigest, i), error))
+      return FALSE;
+  return TRUE;
+}
+
 /* ---- a pass ---- */
+
+/* A pass may take days, and who pulls in vain waits for it. */
+static gboolean
+scrub_page (RpRows *rows, gpointer data, GError **error)
+{
+  RpScrub *scrub = data;
+
+  return heal_hurt (scrub->scrubber, error) && rp_scrub_rows (rows, scrub, error);
+}
 
 gboolean
 rp_scrubber_run (RpScrubber *scrubber, gint64 before_us, RpScrubCount *out, GError **error)
@@ -44,7 +96,7 @@ rp_scrubber_run (RpScrubber *scrubber, gint64 before_us, RpScrubCount *out, GErr
   g_auto (RpScrub) scrub = { 0 };
 
   rp_scrub_init (&scrub, scrubber, TRUE);
-  if (!rp_scrub_each_page (scrubber, &pages, rp_scrub_rows, &scrub, error))
+  if (!rp_scrub_each_page (scrubber, &pages, scrub_page, &scrub, error))
     return FALSE;
   *out = scrub.count;
   return TRUE;
@@ -132,7 +184,7 @@ pause_until (RpScrubber *scrubber, gint64 until_us)
 {
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&scrubber->lock);
 
-  while (!scrubber->stop && rp_clock_monotonic_us () < until_us)
+  while (!scrubber->stop && !scrubber->hurt && rp_clock_monotonic_us () < until_us)
     g_cond_wait_until (&scrubber->cond, &scrubber->lock, until_us);
   return !scrubber->stop;
 }
@@ -155,7 +207,7 @@ scrubber_thread (gpointer data)
       g_autoptr (GError) error = NULL;
       RpScrubCount count;
 
-      if ((!look_for_others (scrubber, &error)
+      if ((!heal_hurt (scrubber, &error) || !look_for_others (scrubber, &error)
            || !rp_scrubber_run (scrubber, rp_clock_now_us () - every_us (scrubber), &count, &error))
           && pause_until (scrubber, 0))
         rp_log_error ("scrubber", "blobs could not be read again: %s", error->message);
@@ -188,6 +240,7 @@ rp_scrubber_free (RpScrubber *scrubber)
   if (!scrubber)
     return;
   rp_scrubber_stop (scrubber);
+  rp_registry_on_hurt (scrubber->registry, NULL, NULL);
   g_mutex_clear (&scrubber->lock);
   g_cond_clear (&scrubber->cond);
   g_free (scrubber);

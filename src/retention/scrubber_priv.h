@@ -14,6 +14,7 @@ struct RpScrubber {
   GMutex lock; /* of what follows */
   GCond cond;
   gboolean stop;
+  gboolean hurt; /* somebody who read came across damage */
   RpScrubPace pace;
   RpScrubCount total; /* since the start */
 };

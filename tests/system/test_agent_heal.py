@@ -76,6 +76,27 @@ def test_R08_red_until_a_host_is_back_and_green_then(shop, server, cli):
     assert ready(shop)["ready"]
 
 
+@pytest.mark.parametrize("how", ["verified", "pulled", "manifest"])
+def test_R08_what_a_reader_comes_across_is_healed_as_well(start_server, cli, start_agent, tmp_path, how):
+    """The scrubber will not come by for an hour."""
+    server = start_server(args=["--scrub-every", "1h"])
+    shop = Shop(server, lambda *args, **more: cli(*args, server=server, **more), start_agent, tmp_path, trial="2s")
+    shop.ship("1.0")
+    image = shop.images["1.0"]
+    digest = image.digest if how == "manifest" else image.layer_digests[0]
+    path = path_of(server.data, digest)
+    if how == "verified":
+        rot(path)
+        shop.cli("ready", "shop/production", "--verify").exits(6)
+    else:
+        path.unlink()
+        kind = "manifests" if how == "manifest" else "blobs"
+        assert server.request("GET", f"/v2/shop/web/{kind}/{digest}")[0] == 404
+    repoint.wait_for(lambda: events(server, "blob.healed"), 60, "healing")
+    assert events(server, "blob.healed")[0]["body"] == {"digest": digest, "by": "agent:shop/production/web-1"}
+    assert len(events(server, "blob.damaged")) == 1
+
+
 def test_a_host_that_lacks_it_says_so_and_is_not_asked_again(shop, server, cli):
     shop.ship("1.0")
     layer = shop.images["1.0"].layer_digests[0]

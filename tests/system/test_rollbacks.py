@@ -75,6 +75,7 @@ def test_R09_one_layer_gone_turns_readiness_red_and_blocks_the_plan(shop, server
     shop.deploy("1.0")
     shop.ship("1.1")
     cli("ready", "shop/production", "--verify").ok()
+    shop.agent.kill9()  # its host has a second copy
     layer = next(d for d in image.blobs if d in str(image.manifest) and b"layers" in image.manifest
                  and d == json.loads(image.manifest)["layers"][0]["digest"])
     blob_path(server, layer).unlink()
@@ -90,6 +91,7 @@ def test_R08_a_flipped_bit_is_found_by_verification_and_never_served(shop, serve
     image = shop.release("1.0")
     shop.deploy("1.0")
     shop.ship("1.1")
+    shop.agent.kill9()  # its host has a second copy
     layer = json.loads(image.manifest)["layers"][0]["digest"]
     path = blob_path(server, layer)
     data = bytearray(path.read_bytes())
@@ -102,6 +104,7 @@ def test_R08_a_flipped_bit_is_found_by_verification_and_never_served(shop, serve
     # The next push of the right bytes heals it.
     oci.push(server, "shop/web", None, image)
     cli("ready", "shop/production", "--verify").ok()
+    shop.agent.start()
     shop.undo()
     assert shop.runs() == "1.0"
 
