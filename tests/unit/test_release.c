@@ -1,6 +1,9 @@
 /* Releases: made once (R02), whole (R09), by digest (R01), found by what people type (R24). */
 #include "shop.h"
 
+#include "base/file.h"
+#include "release/protection.h"
+
 static void
 test_once_per_commit (void **unused)
 {
@@ -284,6 +287,49 @@ test_the_newest_is_found_without_a_walk (void **unused)
   shop_close (shop);
 }
 
+static gboolean
+add_manifests (RpTxn *txn, gpointer user_data, GError **error)
+{
+  const Shop *shop = user_data;
+  for (int i = 0; i < 8000; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("%d", i);
+      char text[RP_DIGEST_STRING_SIZE];
+      RpDigest digest = rp_digest_of (RP_DIGEST_SHA256, name, strlen (name));
+      g_autoptr (json_t) body
+          = json_pack ("{s:s, s:s, s:i, s:s, s:[]}", "repository", "shop/web", "digest",
+                       rp_digest_format (&digest, text), "size", 1, "media_type", "a/b", "references");
+      if (!rp_ledger_append (shop->ledger, txn, "tester@host", "manifest.added", body, NULL, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static guint64
+bytes_read_so_far (void)
+{
+  g_autofree char *text = NULL;
+  assert_true (g_file_get_contents ("/proc/self/io", &text, NULL, NULL));
+  assert_true (g_str_has_prefix (text, "rchar: "));
+  return g_ascii_strtoull (text + strlen ("rchar: "), NULL, 10);
+}
+
+/* It is asked once for every few bytes that go. */
+static void
+test_protection_does_not_read_all_manifests (void **unused)
+{
+  GError *error = NULL;
+  g_autofree char *directory = g_dir_make_tmp ("repoint-release-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (directory, "repoint.db", NULL);
+  Shop *shop = shop_open_at (path);
+  check_ok (rp_db_write (shop->db, add_manifests, shop, &error));
+  guint64 before = bytes_read_so_far ();
+  check_ok (rp_protection_prepare (shop->engine, &error));
+  assert_true (bytes_read_so_far () - before < 500000); /* the manifests alone are two million */
+  shop_close (shop);
+  check_ok (rp_dir_remove (directory, &error));
+}
+
 int
 main (void)
 {
@@ -296,6 +342,7 @@ main (void)
     cmocka_unit_test (test_find),
     cmocka_unit_test (test_race),
     cmocka_unit_test (test_the_newest_is_found_without_a_walk),
+    cmocka_unit_test (test_protection_does_not_read_all_manifests),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
 }
