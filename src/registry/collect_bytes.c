@@ -125,9 +125,6 @@ rp_collect_move (RpRegistry *registry, gint64 before_us, guint64 *out_rescued, G
 typedef struct {
   RpRegistry *registry;
   RpByteCount unlinked;
-  gint64 before_us;
-  GArray *strays; /* RpDigest */
-  RpByteCount found;
 } Sweep;
 
 static gboolean
@@ -181,13 +178,48 @@ rp_collect_sweep (RpRegistry *registry, RpByteCount *out_unlinked, GError **erro
   return TRUE;
 }
 
-/* ---- bytes without a record ---- */
+/* ---- bytes without a record ----
+ *
+ * All there is is looked at, and nearly all of it is known: so many are looked up in one snapshot.
+ */
+
+typedef struct {
+  RpDigest digest;
+  guint64 size_bytes;
+} Candidate;
+
+typedef struct {
+  RpRegistry *registry;
+  gint64 before_us;
+  GArray *candidates; /* Candidate */
+  RpByteCount found;
+} Find;
 
 typedef struct {
   RpRegistry *registry;
   const RpDigest *digest;
   gboolean found;
 } Stray;
+
+static gboolean
+drop_known (RpTxn *txn, gpointer user_data, GError **error)
+{
+  GArray *candidates = user_data;
+  guint kept = 0;
+
+  for (guint i = 0; i < candidates->len; i++)
+    {
+      const Candidate one = g_array_index (candidates, Candidate, i);
+      gboolean known = FALSE;
+
+      if (!rp_registry_is_known (txn, &one.digest, &known, error))
+        return FALSE;
+      if (!known)
+        g_array_index (candidates, Candidate, kept++) = one;
+    }
+  g_array_set_size (candidates, kept);
+  return TRUE;
+}
 
 static gboolean
 record_stray (RpTxn *txn, gpointer user_data, GError **error)
@@ -204,34 +236,45 @@ record_stray (RpTxn *txn, gpointer user_data, GError **error)
 }
 
 static gboolean
+look_up_candidates (Find *find, GError **error)
+{
+  if (!rp_db_read (find->registry->db, drop_known, find->candidates, error))
+    return FALSE;
+  for (guint i = 0; i < find->candidates->len; i++)
+    {
+      const Candidate *one = &g_array_index (find->candidates, Candidate, i);
+      Stray stray = { find->registry, &one->digest, FALSE };
+
+      if (!rp_db_write (find->registry->db, record_stray, &stray, error))
+        return FALSE;
+      find->found.blobs += stray.found;
+      find->found.size_bytes += stray.found ? one->size_bytes : 0;
+    }
+  g_array_set_size (find->candidates, 0);
+  return TRUE;
+}
+
+static gboolean
 find_one (const RpDigest *digest, const RpBlobInfo *info, gpointer user_data, GError **error)
 {
-  Sweep *sweep = user_data;
-  Look state = { .digest = digest };
-  Stray stray = { sweep->registry, digest, FALSE };
+  Find *find = user_data;
+  const Candidate one = { *digest, info->size_bytes };
 
-  if (info->stored_at_us >= sweep->before_us)
+  if (info->stored_at_us >= find->before_us)
     return TRUE;
-  if (!rp_db_read (sweep->registry->db, look, &state, error))
-    return FALSE;
-  if (!state.known && !rp_db_write (sweep->registry->db, record_stray, &stray, error))
-    return FALSE;
-  if (stray.found)
-    {
-      sweep->found.blobs++;
-      sweep->found.size_bytes += info->size_bytes;
-    }
-  return TRUE;
+  g_array_append_val (find->candidates, one);
+  return find->candidates->len < PAGE || look_up_candidates (find, error);
 }
 
 gboolean
 rp_collect_find (RpRegistry *registry, gint64 before_us, RpByteCount *out_found, GError **error)
 {
-  Sweep sweep = { .registry = registry, .before_us = before_us };
+  g_autoptr (GArray) candidates = g_array_new (FALSE, FALSE, sizeof (Candidate));
+  Find find = { registry, before_us, candidates, { 0 } };
 
-  if (!rp_store_each (registry->store, find_one, &sweep, error))
+  if (!rp_store_each (registry->store, find_one, &find, error) || !look_up_candidates (&find, error))
     return FALSE;
-  *out_found = sweep.found;
+  *out_found = find.found;
   return TRUE;
 }
 
