@@ -3,9 +3,11 @@
  * each blob, of few files that have the size that the ledger says and no bytes: nothing that is measured reads them.
  *
  *   dataset DIRECTORY MANIFESTS BLOBS
+ *   dataset format
  *
- * Each manifest names its share of BLOBS.  The files are two days old.  Whoever ends this halfway has a damaged
- * directory.
+ * Each manifest names its share of BLOBS.  The files are two days old; those that are there stay.  Whoever ends this
+ * halfway has a damaged database.  `format` prints what changes with the tables: a server makes all tables anew from
+ * the events of a database that lacks one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -64,13 +66,14 @@ make_file (Set *set, const RpDigest *digest, GError **error)
   if (set->links > 0)
     {
       set->links = (set->links + 1) % LINKS_MAX;
-      return linkat (blobs, set->file, blobs, path, 0) == 0
+      return linkat (blobs, set->file, blobs, path, 0) == 0 || errno == EEXIST
              || rp_error_set_errno (error, errno, "making the file of a blob");
     }
-  rp_autofd int fd = openat (blobs, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
   g_strlcpy (set->file, path, sizeof set->file);
   set->links = 1;
-  return (fd >= 0 && ftruncate (fd, SIZE_BYTES) == 0 && futimens (fd, times) == 0)
+  rp_autofd int fd = openat (blobs, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+  return (fd < 0 && errno == EEXIST)
+         || (fd >= 0 && ftruncate (fd, SIZE_BYTES) == 0 && futimens (fd, times) == 0)
          || rp_error_set_errno (error, errno, "making the file of a blob");
 }
 
@@ -181,16 +184,33 @@ make (const char *directory, guint64 manifests, guint64 blobs, GError **error)
   return ok;
 }
 
+static void
+print_format (void)
+{
+  g_autoptr (GString) all = g_string_new (NULL);
+  char text[RP_DIGEST_STRING_SIZE];
+
+  for (gsize i = 0; projectors[i] != NULL; i++)
+    g_string_append (all, projectors[i]->schema);
+  RpDigest digest = rp_digest_of (RP_DIGEST_SHA256, all->str, all->len);
+  puts (rp_digest_format (&digest, text));
+}
+
 int
 main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
   guint64 manifests, blobs;
 
+  if (argc == 2 && g_str_equal (argv[1], "format"))
+    {
+      print_format ();
+      return 0;
+    }
   if (argc != 4 || !g_ascii_string_to_unsigned (argv[2], 10, 1, COUNT_MAX, &manifests, NULL)
       || !g_ascii_string_to_unsigned (argv[3], 10, 0, COUNT_MAX, &blobs, NULL))
     {
-      fputs ("usage: dataset DIRECTORY MANIFESTS BLOBS\n", stderr);
+      fputs ("usage: dataset DIRECTORY MANIFESTS BLOBS\n       dataset format\n", stderr);
       return 2;
     }
   if (make (argv[1], manifests, blobs, &error))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support import repoint
 
-FORMAT = 2  # of what dataset.c makes: another number makes all of them again
+FORMAT = 3  # of what dataset.c makes: with another number all are made again
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "repoint" / "bench"
 
 
@@ -17,26 +17,37 @@ def tool(name):
     return Path(repoint.binary()).parents[1] / "bench" / name
 
 
+def wanted_format():
+    tables = subprocess.run([tool("dataset"), "format"], text=True, check=True, stdout=subprocess.PIPE).stdout
+    return f"{FORMAT} {tables}"
+
+
 def make(place, manifests, blobs):
+    """Files that are there already stay: of another format only the database is."""
     print(f"making a registry of {manifests:,} manifests and {blobs:,} blobs in {place} …", file=sys.stderr,
           flush=True)
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+    (place / "format").unlink(missing_ok=True)
+    remove_databases(place, "*.db*")
+    place.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     subprocess.run([tool("dataset"), place, str(manifests), str(blobs)], check=True, timeout=900)
     (place / "repoint.db").rename(place / "unused.db")
     os.sync()
-    (place / "whole").touch()
+    (place / "format").write_text(wanted_format())
     print(f"that took {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+
+
+def remove_databases(place, pattern):
+    for path in place.glob(pattern):
+        path.unlink()
 
 
 def get(manifests, blobs):
     """A data directory as it was made, whatever was done with it before: nobody else may use it meanwhile."""
-    place = CACHE / f"{FORMAT}-{manifests}-{blobs}"
-    if not (place / "whole").exists():
+    place = CACHE / f"{manifests}-{blobs}"
+    if not (place / "format").exists() or (place / "format").read_text() != wanted_format():
         make(place, manifests, blobs)
-    for leftover in place.glob("repoint.db*"):
-        leftover.unlink()
+    remove_databases(place, "repoint.db*")
     shutil.copyfile(place / "unused.db", place / "repoint.db")
     (place / "repoint.db").chmod(0o600)
     os.sync()

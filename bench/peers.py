@@ -45,6 +45,7 @@ class Peer:
                 return self
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.stop()
                     raise RuntimeError(f"{self.name} did not start: "
                                        f"{(self.dir / 'log').read_text()[-2000:]}") from None
                 time.sleep(0.02)
