@@ -14,8 +14,9 @@ from pathlib import Path
 
 from model import APP, ENVIRONMENTS, SLACK, Model, seconds
 from promises import LOST
-from support import faketime, oci
+from support import oci
 from support.cutsync import BOTH, KILL, Cut
+from support.otherclock import Clock
 from support.repoint import Server
 from universe import REPOSITORIES
 
@@ -36,29 +37,6 @@ def make_schedule(seed, length):
     dice = random.Random(seed)
     names, weights = list(WEIGHTS), list(WEIGHTS.values())
     return [[dice.choices(names, weights)[0], dice.randrange(10**9)] for _ in range(length)]
-
-
-class Clock:
-    """The wall clock of the server: as far ahead of ours as a file says."""
-
-    def __init__(self, path):
-        self.path, self.ahead = Path(path), 0
-        self.forward(0)
-
-    def forward(self, by):
-        self.ahead += by
-        fresh = self.path.with_suffix(".new")
-        fresh.write_text(f"+{self.ahead}\n")
-        os.replace(fresh, self.path)
-
-    @property
-    def now(self):
-        return time.time() + self.ahead
-
-    @property
-    def env(self):
-        env = {key: value for key, value in faketime.environment("+0").items() if key != "FAKETIME"}
-        return {**env, "FAKETIME_TIMESTAMP_FILE": str(self.path), "FAKETIME_NO_CACHE": "1", "NO_FAKE_STAT": "1"}
 
 
 class Player:
@@ -416,7 +394,7 @@ class Player:
 
     def wait(self, by):
         self.end_trials()
-        self.clock.forward(by)
+        self.clock.forward(seconds=by)
 
     def pass_time(self):
         self.wait(self.dice.choice([600, 5000, 40000, 100000, 3 * 86400]))

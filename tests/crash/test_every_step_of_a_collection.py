@@ -12,10 +12,10 @@ import os
 
 import pytest
 
-from player import Clock
 from promises import LOST, check_leftovers
 from support import oci
 from support.cutsync import BOTH, KILL, Cut
+from support.otherclock import Clock
 from support.repoint import Server
 
 GRACE, KEEP = 3600, 86400  # seconds
@@ -86,10 +86,10 @@ class House:
     def prepare(self):
         """Something to unlink, something to condemn, and bytes that no record knows."""
         old = self.litter()
-        self.clock.forward(GRACE + 60)
+        self.clock.forward(seconds=GRACE + 60)
         self.collect()
         assert all(self.path(digest, "condemned").exists() for digest in old)
-        self.clock.forward(KEEP)
+        self.clock.forward(seconds=KEEP)
         fresh = self.litter()
         stray = os.urandom(100)
         digest = oci.sha256(stray)
@@ -98,7 +98,7 @@ class House:
         self.path(digest).chmod(0o444)
         os.utime(self.path(digest), (self.clock.now, self.clock.now))
         self.gone.add(digest)
-        self.clock.forward(GRACE + 60)
+        self.clock.forward(seconds=GRACE + 60)
         return old | fresh | {digest}
 
     def check_needed(self):
@@ -113,7 +113,7 @@ class House:
     def finish(self, litter):
         for _ in range(2):
             self.collect()
-            self.clock.forward(KEEP + 60)
+            self.clock.forward(seconds=KEEP + 60)
         self.collect()
         for digest in litter:
             assert not self.path(digest).exists() and not self.path(digest, "condemned").exists(), digest

@@ -18,11 +18,7 @@ FIELDS = "=QQQQQ"
 
 
 def library():
-    build = os.environ.get("REPOINT_BUILD") or str(repoint.TOP / "build")
-    path = Path(build) / "tests" / "crash" / "cutsync.so"
-    if not path.exists():
-        raise RuntimeError(f"{path} is not built")
-    return path
+    return repoint.built("tests/crash/cutsync.so")
 
 
 class Cut:

@@ -35,6 +35,14 @@ def binary():
     return path
 
 
+def built(path):
+    """What the build made for tests."""
+    found = Path(os.environ.get("REPOINT_BUILD") or TOP / "build") / path
+    if not found.exists():
+        raise RuntimeError(f"{found} is not built")
+    return found
+
+
 def free_port():
     """A TCP port that nobody listens on (yet), below those that the kernel hands out by itself: a server of
     another test that asks for any port cannot get it while its owner is between two starts."""

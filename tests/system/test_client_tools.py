@@ -10,7 +10,7 @@ import tarfile
 
 import pytest
 
-from support import clients, faketime, oci
+from support import clients, oci, otherclock
 from support.repoint import TOP
 
 
@@ -177,7 +177,7 @@ def test_oras_and_regctl_warn_of_a_token_that_ends(guarded, tmp_path):
         return "warning" in head
     assert not warned(token)
     guarded.server.stop()
-    guarded.server.env.update(faketime.environment("+82d"))
+    guarded.server.env.update(otherclock.Clock(f"{guarded.server.data}.clock", days=82).env)
     guarded.server.start()
     assert warned(token) and not warned(endless)
     headers = {"Authorization": f"Bearer {token}"}

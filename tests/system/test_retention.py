@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from shop import Shop
-from support import faketime, oci
+from support import oci, otherclock
 from support.oci import Registry
 
 
@@ -56,10 +56,10 @@ def events(server, kind):
     return server.api("GET", f"/ledger?limit=1000&kind={kind}")["events"]
 
 
-def later(server, offset):
+def later(server, **ahead):
     """Restarts the server with its wall clock put forward."""
     server.stop()
-    server.env.update(faketime.environment(offset))
+    server.env.update(otherclock.Clock(f"{server.data}.clock", **ahead).env)
     server.start()
 
 
@@ -73,7 +73,7 @@ def test_R03_a_policy_cannot_take_what_a_window_reaches(shop, server, cli):
     for version in images:
         shop.deploy(version)
     attach(server, "shop/*", age_rule(7))
-    later(server, "+30d")
+    later(server, days=30)
     seen = preview(server, "shop/web")
     assert digests(seen["goes"]) == {images["1"].digest}
     saved = {image["digest"]: image for image in seen["saved"]}
@@ -105,7 +105,7 @@ def test_R04_an_untagged_digest_that_runs_stays(shop, server, cli):
         for version in ("1", "2"):
             assert registry.request("DELETE", f"/v2/shop/web/manifests/{version}")[0] == 202
     attach(server, "*", age_rule(1, tagStatus="untagged"))
-    later(server, "+9d")
+    later(server, days=9)
     told = run(server)["repositories"][0]
     assert digests(told["goes"]) == {images["2"].digest}
     assert digests(told["saved"]) == {images["1"].digest}
@@ -143,7 +143,7 @@ def test_R05_children_and_referrers_of_what_is_held_stay(server, cli, shop):
     server.api("POST", "/apps/shop/environments/production/revisions",
                {"kind": "deploy", "release": "multi", "cause": "a test", "expected_revision": 0})
     attach(server, "*", age_rule(1))
-    later(server, "+9d")
+    later(server, days=9)
     told = run(server)["repositories"][0]
     assert digests(told["goes"]) == {loose.digest}
     for image in (index, *platforms, signature, counter, cosign):
@@ -175,13 +175,13 @@ def test_windows_by_time(server, cli, start_agent, tmp_path):
     shop.deploy("1")
     shop.deploy("2")
     attach(server, "*", count_rule(1))
-    later(server, "+20d")
+    later(server, days=20)
     shop.deploy("3")
-    later(server, "+40d")
+    later(server, days=40)
     shop.deploy("4")
     # 1 was left forty days ago; 2 ran until twenty days ago; 3 until now.
     assert digests(run(server)["repositories"][0]["goes"]) == {images[0].digest}
-    later(server, "+400d")
+    later(server, days=400)
     assert digests(run(server)["repositories"][0]["goes"]) == {images[1].digest}
     assert there(server, "shop/web", images[2]), "the last known good is always in"
     assert len(cli("ready", "shop/production", "-o", "json").ok().json["revisions"]) == 2
@@ -198,7 +198,7 @@ def test_holds_of_people_win_until_they_end(server, cli, versions):
     with Registry(server.address) as registry:
         status, _, body = registry.request("DELETE", f"/v2/shop/web/manifests/{images[0].digest}")
     assert status == 405 and b"the auditors" in body
-    later(server, "+11d")
+    later(server, days=11)
     assert server.api("GET", "/retention/holds")["holds"] == []
     assert digests(run(server)["repositories"][0]["goes"]) == {images[0].digest}
     cli("ledger", "verify").ok()
@@ -272,7 +272,7 @@ def test_pulls_are_seen_and_keep(server, versions):
     seen = preview(server, "shop/web")
     assert digests(seen["goes"]) == {images[1].digest}
     assert [image["by"] for image in seen["saved"]] == ["keep"]
-    later(server, "+8d")
+    later(server, days=8)
     assert digests(preview(server, "shop/web")["goes"]) == {image.digest for image in images[:2]}
 
 
@@ -319,9 +319,9 @@ def test_what_expired_is_collected_by_its_rule_and_nobody_counts_on_it(shop, ser
     rule = "rule 1 (more than 1 image of any tag)"
     run(server)
     own = {version: set(image.blobs) - set(images["5"].blobs) for version, image in images.items()}
-    later(server, "+2d")
+    later(server, days=2)
     server.api("POST", "/retention/collect", {})
-    later(server, "+12d")
+    later(server, days=12)
     server.api("POST", "/retention/collect", {})
     for version in "12":
         for kind in ("blob.condemned", "blob.unlinked"):
@@ -450,7 +450,7 @@ def test_advice_follows_how_far_people_went_back(shop, server, cli):
     for version in ("1", "2", "3"):
         shop.ship(version)
     assert advice(server)["rollbacks"] == 0 and advice(server)["advised"]["releases"] == 3
-    later(server, "+3d")
+    later(server, days=3)
     shop.undo()  # to 2, which was left three days ago
     shop.undo()  # to 1: 2 and 3 ran since
     one = advice(server)

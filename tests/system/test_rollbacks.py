@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from shop import Shop
-from support import faketime, oci
+from support import oci, otherclock
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_R01_a_tag_pushed_again_cannot_name_other_bytes(shop, server, tmp_path):
 BUILD = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from support import faketime, oci
+from support import oci
 open(sys.argv[2], "a").write("built\\n")
 address, rest = os.environ["REPOINT_IMAGE_WEB"].split("/", 1)
 repository, tag = rest.rsplit(":", 1)
@@ -217,7 +217,7 @@ def test_R34_order_comes_from_the_ledger_and_not_from_clocks(shop, server, cli):
     """The server's clock jumps back by a day between the revisions."""
     shop.ship("1.0")
     shop.ship("1.1")
-    set_back(server, "-1d")
+    set_back(server, days=1)
     shop.ship("1.2")
     history = shop.history()
     assert history[0]["at"] < history[1]["at"], "the clock was to jump back in this test"
@@ -226,8 +226,8 @@ def test_R34_order_comes_from_the_ledger_and_not_from_clocks(shop, server, cli):
     cli("ledger", "verify").ok()
 
 
-def set_back(server, offset):
+def set_back(server, days):
     """Restarts the server with another wall clock."""
     server.stop()
-    server.env.update(faketime.environment(offset))
+    server.env.update(otherclock.Clock(f"{server.data}.clock", days=-days).env)
     server.start()
