@@ -68,6 +68,11 @@ class Model:
     def present(self):
         return [(repository, digest) for repository in REPOSITORIES for digest in sorted(self.manifests[repository])]
 
+    def parts_in(self, repository):
+        """Of each of its manifests what lies in the repository itself."""
+        there = self.manifests[repository]
+        return there | {blob for digest in there for blob in self.universe.own_blobs(digest)}
+
     # ---- what is needed ----
 
     def attached(self, digests):
@@ -138,8 +143,19 @@ class Model:
                 yield digest
 
     def held(self, now, slack=SLACK):
-        """A negative slack: what may still be held."""
-        return self.attached(set(self.roots(now, slack)))
+        """A negative slack: what may still be held. Of what a window reaches and no repository has any more, it cannot
+        be told what it needs; who knew it before still does."""
+        roots = set(self.roots(now, slack))
+        return roots | self.attached(root for root in roots if slack < 0 or self.somewhere(root))
+
+    def held_bytes(self, now):
+        """What must lie in its place with the right bytes."""
+        return self.attached(root for root in self.roots(now, SLACK) if self.somewhere(root)) - self.damaged
+
+    def is_whole(self, digest, repository):
+        """Nothing of it was taken out by a policy or by hand."""
+        return self.manifests[repository] >= self.universe.manifests(digest) \
+            and not any((repository, blob) in self.missing for blob in self.universe.parts(digest))
 
     def released(self):
         """What by hand cannot be deleted, beside what is held."""

@@ -21,15 +21,17 @@ from support.repoint import Server
 from universe import REPOSITORIES
 
 GRACE, KEEP = 3600, 86400  # seconds
-SERVE = ["--collect-grace", "1h", "--collect-keep", "1d", "--collect-every", "365d", "--retention-every", "365d"]
+SERVE = ["--collect-grace", "1h", "--collect-keep", "1d", "--collect-every", "365d", "--retention-every", "365d",
+         "--scrub-every", "365d"]
 LOOK_AT_ALL_EVERY = 25  # steps
 CUT_WITHIN = 10         # steps towards the disk
+COLLECTION_HAS = 20     # of them, about, where there is much to collect
 
 WEIGHTS = {
     "push": 16, "push_what_lacks": 8, "move_tag": 6, "delete_tag": 5, "delete_manifest": 8, "delete_blob": 2,
     "release": 6, "deploy": 7, "undo": 4, "observe": 3, "hold": 3, "unhold": 3, "set_policy": 4, "drop_policy": 2,
     "retain": 8, "collect": 10, "pass_time": 10, "flip": 2, "heal": 3, "verify": 2, "ready": 3, "kill": 1,
-    "cut": 5, "settle": 1,
+    "cut": 5, "settle": 1, "scrub": 4, "restore": 4, "cut_collection": 4,
 }
 
 
@@ -37,6 +39,9 @@ def make_schedule(seed, length):
     dice = random.Random(seed)
     names, weights = list(WEIGHTS), list(WEIGHTS.values())
     return [[dice.choices(names, weights)[0], dice.randrange(10**9)] for _ in range(length)]
+
+
+NEVER_CUT = ("cut", "cut_collection", "kill", "settle", "flip", "pass_time")
 
 
 class Player:
@@ -392,6 +397,21 @@ class Player:
         told = self.ask_collect()
         assert not told or not told["held"]["blobs"] or self.model.held(self.clock.now, -SLACK), told
 
+    def condemned(self):
+        """Digests whose bytes lie out of sight and can be restored."""
+        return sorted(f"sha256:{path.name}" for path in (self.server.data / "condemned").rglob("*")
+                      if path.is_file() and len(path.name) == 64)
+
+    def restore(self):
+        digest = self.pick(self.condemned())
+        if not digest:
+            return False
+        told = self.ask("POST", f"/retention/condemned/{digest}/restore", {}, refused=(404,) if self.kills else ())
+        if told:  # a kill leaves some that are recorded as gone
+            assert told == {"restored": digest}, told
+            assert self.stored(digest).read_bytes() == self.universe.bytes[digest] or digest in self.model.damaged, digest
+        return True
+
     def wait(self, by):
         self.end_trials()
         self.clock.forward(seconds=by)
@@ -451,11 +471,41 @@ class Player:
         assert versions == wanted or len(unsure) > 1, f"the window of {environment} is {versions}, expected {wanted}"
         for revision in told["revisions"]:
             problems = revision["bytes"]["problems"]
-            parts = self.universe.parts(self.model.releases[revision["release"]["version"]])
-            hurt = parts & self.model.damaged
-            assert hurt or not problems, f"{environment}, {revision['release']['version']}: {problems}"
+            digest = self.model.releases[revision["release"]["version"]]
+            hurt = self.universe.parts(digest) & self.model.damaged
+            # A rollback can bring back into the window what a policy took when it was out of it.
+            assert problems or digest in self.model.manifests["shop/web"], f"{environment} is ready without {digest}"
+            assert hurt or not problems or not self.model.is_whole(digest, "shop/web"), f"{environment}, {revision['release']['version']}: {problems}"
             assert not (hurt and by_hash) or problems, f"{environment} is ready with {hurt} damaged"
             self.model.noticed |= hurt if by_hash else set()
+
+    def scrub(self):
+        """Reads again what is asked for: what is damaged of it is told, and nothing else is."""
+        kind = self.pick(["digest", "repository", "environment"])
+        needed = set()
+        if kind == "digest":
+            what = self.pick(sorted({digest for _, digest in self.model.present()}))
+            needed = self.universe.parts(what) if what else needed
+        elif kind == "repository":
+            repository = self.pick(REPOSITORIES)
+            what = f"repo:{repository}" if self.model.manifests[repository] else None
+            needed = self.model.parts_in(repository)
+        else:
+            environment = self.pick(ENVIRONMENTS)
+            what = f"env:shop/{environment}"
+            for version in self.model.window(environment, self.clock.now, SLACK):
+                if self.model.is_whole(self.model.releases[version], "shop/web"):
+                    needed |= self.universe.parts(self.model.releases[version])
+        if not what:
+            return False
+        told = self.ask("POST", "/scrub", {"what": what})
+        assert not told["failed"] and not told["healed"], told
+        damaged, taken_out = set(told["damaged"]), {blob for _, blob in self.model.missing}
+        assert damaged <= self.model.damaged, f"{damaged - self.model.damaged} are right, and called damaged"
+        unseen = needed & self.model.damaged - damaged - taken_out
+        assert not unseen, f"{what} was read, and {unseen} are not called damaged"
+        self.model.noticed |= damaged
+        return True
 
     def verify(self):
         self.ask("POST", "/ledger/verify", {})
@@ -469,8 +519,17 @@ class Player:
 
     def cut(self):
         """Another step, and the server killed somewhere in it."""
-        inner = self.pick([name for name in WEIGHTS if name not in ("cut", "kill", "settle", "flip", "pass_time")])
-        self.cut_at.arm(self.cut_at.count + self.dice.randint(1, CUT_WITHIN), how=KILL)
+        return self.cut_within(self.pick([name for name in WEIGHTS if name not in NEVER_CUT]), CUT_WITHIN)
+
+    def cut_collection(self):
+        """The next one goes on where it was."""
+        self.wait(self.dice.choice([GRACE + SLACK, KEEP + SLACK]))
+        self.cut_within("collect", COLLECTION_HAS)
+        self.ask_collect()
+        return True
+
+    def cut_within(self, inner, steps):
+        self.cut_at.arm(self.cut_at.count + self.dice.randint(1, steps), how=KILL)
         try:
             getattr(self, inner)()
             self.cut_at.disarm()
@@ -552,6 +611,7 @@ class Player:
 
     def look(self, everything=False):
         self.history()
+        self.look_at_disk()
         present = self.model.present()
         if not everything:
             held = self.model.held(self.clock.now)
@@ -562,6 +622,12 @@ class Player:
             for blob in self.universe.own_blobs(digest):
                 if (repository, blob) not in self.model.missing:
                     self.look_at(repository, "blobs", blob)
+
+    def look_at_disk(self):
+        for digest in sorted(self.model.held_bytes(self.clock.now)):
+            path = self.stored(digest)
+            assert path.exists(), f"the bytes of {digest} are gone, and {self.who_needs(digest)} needs it"
+            assert path.read_bytes() == self.universe.bytes[digest], f"{digest} is held and has the wrong bytes"
 
     def look_at(self, repository, kind, digest):
         path = f"/v2/{repository}/{kind}/{digest}"
@@ -588,5 +654,6 @@ class Player:
         stored = {f"sha256:{path.name}" for area in ("blobs", "condemned")
                   for path in (self.server.data / area).rglob("*") if path.is_file() and len(path.name) == 64}
         reachable = self.model.reachable()
-        assert stored <= reachable, f"what nothing reaches stays: {sorted(stored - reachable)}"
+        useless = stored - reachable - self.model.held(self.clock.now, -SLACK)
+        assert not useless, f"what nothing reaches stays: {sorted(useless)}"
         assert stored >= reachable, f"what is needed is gone: {sorted(reachable - stored)}"
