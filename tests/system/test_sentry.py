@@ -70,6 +70,7 @@ def test_R08_damage_is_red_at_once_and_what_heals_it_green(make_shop, wait_for):
     assert float(seen[f"repoint_ready_verified_timestamp_seconds{PRODUCTION}"]) > 1e9
     assert float(seen["repoint_ready_checked_timestamp_seconds"]) > 1e9
 
+    shop.agent.stop()  # it has the bytes, and would heal them at once
     rot(server, layer_of(image))
     server.api("POST", "/scrub", {"what": layer_of(image)})
     wait_for(lambda: standing(server) == "0", what="the damage to be known")
@@ -98,6 +99,7 @@ def test_R09_what_vanished_silently_is_found_by_the_next_look(make_shop, wait_fo
     shop.deploy("1")
     shop.ship("2")
     wait_for(lambda: standing(server) == "1", what="it to be ready")
+    shop.agent.stop()
     path_of(server, layer_of(image)).unlink()
     wait_for(lambda: standing(server) == "0", what="the gap to be seen")
     assert any("missing" in reason for reason in changes(server)[-1]["reasons"])
