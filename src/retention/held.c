@@ -14,6 +14,7 @@ struct RpHeld {
   GHashTable *texts;    /* under lock: every digest that was ever seen, once */
   GPtrArray *roots;     /* under lock: RpRoot, as of `mark` */
   GHashTable *held;     /* under lock: digest → GPtrArray of RpRoot, borrowed */
+  GQueue followed;      /* under lock: what is held and whose referrers were not looked at; borrowed from `texts` */
   gint64 mark;          /* under lock: of the roots; -1: none yet */
 };
 
@@ -43,6 +44,7 @@ rp_held_free (RpHeld *held)
 {
   if (held == NULL)
     return;
+  g_queue_clear (&held->followed);
   g_hash_table_unref (held->held);
   g_hash_table_unref (held->closures);
   g_hash_table_unref (held->texts);
@@ -107,6 +109,7 @@ learn (RpHeld *held, const RpRoot *root, GError **error)
 
 /* ---- what is held ---- */
 
+/* One root at a time, so that a digest that it holds twice has it last. */
 static void
 hold_one (RpHeld *held, const char *digest, const RpRoot *root)
 {
@@ -114,10 +117,12 @@ hold_one (RpHeld *held, const char *digest, const RpRoot *root)
 
   if (why == NULL)
     {
+      char *own = intern (held, digest);
       why = g_ptr_array_new ();
-      g_hash_table_insert (held->held, intern (held, digest), why);
+      g_hash_table_insert (held->held, own, why);
+      g_queue_push_tail (&held->followed, own);
     }
-  if (!g_ptr_array_find (why, root, NULL))
+  if (why->len == 0 || why->pdata[why->len - 1] != root)
     g_ptr_array_add (why, (gpointer) root);
 }
 
@@ -137,50 +142,89 @@ is_known (RpHeld *held, const RpRoot *root)
   return root->repository == NULL || g_hash_table_contains (held->closures, root->digest);
 }
 
-/* Adds as roots what refers to something held, round after round, until nothing new comes up.  Stops with
- * *out_unknown at the first whose closure is not known. */
-static void
-follow_referrers (RpHeld *held, GPtrArray *referrers, const RpRoot **out_unknown)
-{
-  gboolean again = TRUE;
+typedef enum {
+  MAY_LEARN,      /* outside of any transaction */
+  MUST_BE_KNOWN,
+} Knowledge;
 
-  while (again && *out_unknown == NULL)
+/* *out_known FALSE: there is a root of which it is not known what it needs. */
+static gboolean
+add (RpHeld *held, const RpRoot *root, Knowledge knowledge, gboolean *out_known, GError **error)
+{
+  if (knowledge == MAY_LEARN && !learn (held, root, error))
+    return FALSE;
+  *out_known = *out_known && is_known (held, root);
+  hold_root (held, root);
+  return TRUE;
+}
+
+/* subject → GPtrArray of RpReferrer; borrows both. */
+static GHashTable *
+index_referrers (const GPtrArray *referrers)
+{
+  GHashTable *by_subject = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, array_unref);
+
+  for (guint i = 0; i < referrers->len; i++)
     {
-      again = FALSE;
-      for (guint i = 0; i < referrers->len && *out_unknown == NULL; i++)
+      RpReferrer *referrer = referrers->pdata[i];
+      GPtrArray *list = g_hash_table_lookup (by_subject, referrer->subject);
+
+      if (list == NULL)
         {
-          const RpReferrer *referrer = referrers->pdata[i];
-          const GPtrArray *why = g_hash_table_lookup (held->held, referrer->subject);
+          list = g_ptr_array_new ();
+          g_hash_table_insert (by_subject, referrer->subject, list);
+        }
+      g_ptr_array_add (list, referrer);
+    }
+  return by_subject;
+}
+
+/* Adds as roots what refers to something held. Each digest is followed once, however long the chain. */
+static gboolean
+follow_referrers (RpHeld *held, const GPtrArray *referrers, Knowledge knowledge,
+                  gboolean *out_known, GError **error)
+{
+  g_autoptr (GHashTable) by_subject = index_referrers (referrers);
+  const char *digest;
+
+  while (*out_known && (digest = g_queue_pop_head (&held->followed)) != NULL)
+    {
+      const GPtrArray *list = g_hash_table_lookup (by_subject, digest);
+
+      for (guint i = 0; list != NULL && i < list->len; i++)
+        {
+          const RpReferrer *referrer = list->pdata[i];
+          const GPtrArray *why = g_hash_table_lookup (held->held, digest);
           RpRoot *root;
 
-          if (why == NULL || g_hash_table_contains (held->held, referrer->digest))
+          if (g_hash_table_contains (held->held, referrer->digest))
             continue;
           root = rp_root_of_referrer (referrer, why->pdata[0]);
           g_ptr_array_add (held->roots, root);
-          if (!is_known (held, root))
-            *out_unknown = root;
-          hold_root (held, root);
-          again = TRUE;
+          if (!add (held, root, knowledge, out_known, error))
+            return FALSE;
         }
     }
+  return TRUE;
 }
 
-/* Takes over both. `*out_unknown` is borrowed from held->roots. */
-static void
-settle (RpHeld *held, GPtrArray *roots, GPtrArray *referrers, const RpRoot **out_unknown)
+/* Takes over both arrays. */
+static gboolean
+settle (RpHeld *held, GPtrArray *roots, GPtrArray *referrers, Knowledge knowledge,
+        gboolean *out_known, GError **error)
 {
-  *out_unknown = NULL;
+  gboolean ok = TRUE;
+
+  *out_known = TRUE;
   g_hash_table_remove_all (held->held);
+  g_queue_clear (&held->followed);
   g_ptr_array_unref (held->roots);
   held->roots = roots;
-  for (guint i = 0, count = roots->len; i < count; i++)
-    {
-      if (*out_unknown == NULL && !is_known (held, roots->pdata[i]))
-        *out_unknown = roots->pdata[i];
-      hold_root (held, roots->pdata[i]);
-    }
-  follow_referrers (held, referrers, out_unknown);
+  for (guint i = 0, count = roots->len; ok && i < count; i++)
+    ok = add (held, roots->pdata[i], knowledge, out_known, error);
+  ok = ok && follow_referrers (held, referrers, knowledge, out_known, error);
   g_ptr_array_unref (referrers);
+  return ok;
 }
 
 typedef struct {
@@ -209,31 +253,15 @@ gboolean
 rp_held_prepare (RpHeld *held, GError **error)
 {
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&held->lock);
-  const RpRoot *unknown = NULL;
+  gboolean known = FALSE;
   Look found = { 0 };
 
   held->mark = -1;
-  if (!rp_db_read (rp_registry_db (held->registry), look, &found, error))
+  if (!rp_db_read (rp_registry_db (held->registry), look, &found, error)
+      || !settle (held, found.roots, found.referrers, MAY_LEARN, &known, error))
     return FALSE;
-  for (guint i = 0; i < found.roots->len; i++)
-    if (!learn (held, found.roots->pdata[i], error))
-      {
-        g_ptr_array_unref (found.roots);
-        g_ptr_array_unref (found.referrers);
-        return FALSE;
-      }
-  settle (held, g_steal_pointer (&found.roots), g_ptr_array_ref (found.referrers), &unknown);
-  while (unknown != NULL && learn (held, unknown, error))
-    {
-      unknown = NULL;
-      for (guint i = 0; i < held->roots->len; i++)
-        hold_root (held, held->roots->pdata[i]);
-      follow_referrers (held, found.referrers, &unknown);
-    }
-  g_ptr_array_unref (found.referrers);
-  if (unknown == NULL)
-    held->mark = found.mark;
-  return unknown == NULL;
+  held->mark = found.mark;
+  return TRUE;
 }
 
 /* ---- answering ---- */
@@ -253,14 +281,12 @@ reason_to_json (const RpRoot *root, const char *digest)
 static gboolean
 look_again (RpTxn *txn, RpHeld *held, gint64 mark, gboolean *out_fresh, GError **error)
 {
-  const RpRoot *unknown = NULL;
   Look found = { 0 };
 
-  if (!look (txn, &found, error))
+  if (!look (txn, &found, error)
+      || !settle (held, found.roots, found.referrers, MUST_BE_KNOWN, out_fresh, error))
     return FALSE;
-  settle (held, found.roots, found.referrers, &unknown);
-  *out_fresh = unknown == NULL;
-  held->mark = unknown == NULL ? mark : -1;
+  held->mark = *out_fresh ? mark : -1;
   return TRUE;
 }
 

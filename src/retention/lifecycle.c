@@ -243,12 +243,10 @@ spare_kept (Evaluation *all, const RpLifecycle *policy, guint i)
       }
 }
 
-/* Whether something was spared that others may now need too. */
-static gboolean
-spare_children (Evaluation *all, guint i)
+static void
+spare_children (Evaluation *all, guint i, GArray *next)
 {
   const RpImage *image = image_at (all, i);
-  gboolean spared = FALSE;
 
   for (guint k = 0; k < image->children->len; k++)
     {
@@ -258,51 +256,65 @@ spare_children (Evaluation *all, guint i)
         continue;
       fate_at (all, (guint) child)->kind = RP_FATE_NEEDED;
       fate_at (all, (guint) child)->via = (gint) i;
-      spared = TRUE;
+      g_array_append_val (next, child);
     }
-  return spared;
 }
 
+/* What stays, and then what was spared for it: each is looked at once, however deep indexes list each other. */
 static void
 spare_what_is_listed (Evaluation *all)
 {
-  gboolean again = TRUE;
+  g_autoptr (GArray) next = g_array_new (FALSE, FALSE, sizeof (guint));
 
-  while (again)
-    {
-      again = FALSE;
-      for (guint i = 0; i < all->images->len; i++)
-        if (fate_at (all, i)->kind != RP_FATE_GOES)
-          again = spare_children (all, i) || again;
-    }
+  for (guint i = 0; i < all->images->len; i++)
+    if (fate_at (all, i)->kind != RP_FATE_GOES)
+      g_array_append_val (next, i);
+  for (guint k = 0; k < next->len; k++)
+    spare_children (all, g_array_index (next, guint, k), next);
 }
 
 /* Its subject goes, and nothing speaks for it itself. */
 static gboolean
-join_subject (Evaluation *all, const RpLifecycle *policy, guint i)
+join_subject (Evaluation *all, const RpLifecycle *policy, guint i, guint subject)
 {
-  gint subject = find_image (all, image_at (all, i)->subject);
   RpFate *fate = fate_at (all, i);
 
-  if (fate->rule != NULL || !follows (all, i)
-      || fate_at (all, (guint) subject)->kind != RP_FATE_GOES)
+  if (fate->rule != NULL || i == subject)
     return FALSE;
-  *fate = (RpFate){ RP_FATE_GOES, fate_at (all, (guint) subject)->rule, NULL, subject };
+  *fate = (RpFate){ RP_FATE_GOES, fate_at (all, subject)->rule, NULL, (gint) subject };
   spare_kept (all, policy, i);
-  return TRUE;
+  return fate->kind == RP_FATE_GOES;
 }
 
-/* Referrers of referrers too.  What one of them lists (a bundle) it has spared before. */
+/* Referrers of referrers too, each looked at once.  What one of them lists (a bundle) it has spared before. */
 static void
 take_referrers (Evaluation *all, const RpLifecycle *policy)
 {
-  gboolean again = TRUE;
+  guint count = all->images->len;
+  g_autofree gint *first = g_new (gint, count + 1); /* of an image: its first referrer, or -1 */
+  g_autofree gint *after = g_new (gint, count + 1); /* of a referrer: the next of the same subject */
+  g_autoptr (GArray) next = g_array_new (FALSE, FALSE, sizeof (guint));
 
-  while (again)
+  for (guint i = 0; i < count; i++)
     {
-      again = FALSE;
-      for (guint i = 0; i < all->images->len; i++)
-        again = join_subject (all, policy, i) || again;
+      first[i] = -1;
+      if (fate_at (all, i)->kind == RP_FATE_GOES)
+        g_array_append_val (next, i);
+    }
+  for (guint i = count; i > 0; i--)
+    {
+      gint subject = find_image (all, image_at (all, i - 1)->subject);
+      if (subject < 0)
+        continue;
+      after[i - 1] = first[subject];
+      first[subject] = (gint) i - 1;
+    }
+  for (guint k = 0; k < next->len; k++)
+    {
+      guint subject = g_array_index (next, guint, k);
+      for (gint i = first[subject]; i >= 0; i = after[i])
+        if (join_subject (all, policy, (guint) i, subject))
+          g_array_append_val (next, i);
     }
 }
 

@@ -6,6 +6,8 @@
 #include "registry/policy.h"
 #include "release/environment.h"
 
+#define REFERS ", to which it refers" /* itself, or what it refers to */
+
 void
 rp_root_free (gpointer data)
 {
@@ -287,7 +289,9 @@ rp_root_of_referrer (const RpReferrer *referrer, const RpRoot *subject)
 
   root->repository = g_strdup (referrer->repository);
   root->digest = g_strdup (referrer->digest);
-  root->text = g_strdup_printf ("%s, to which it refers", subject->text);
+  root->text = g_str_has_suffix (subject->text, REFERS)
+                   ? g_strdup (subject->text)
+                   : g_strconcat (subject->text, REFERS, NULL);
   root->reason = json_deep_copy (subject->reason);
   return root;
 }

@@ -71,18 +71,20 @@ tell (RpRetention *retention, const RpSweep *sweep, GError **error)
 
 /* What was not done after all is no longer among what goes. */
 static void
-take_out (json_t *told, const char *digest)
+take_out (json_t *told, GHashTable *stayed)
 {
-  json_t *goes = json_object_get (told, "goes");
+  json_t *gone = json_array (), *one;
+  gsize i;
 
-  for (gsize i = json_array_size (goes); i > 0; i--)
-    if (g_strcmp0 (rp_json_str (json_array_get (goes, i - 1), "digest"), digest) == 0)
-      json_array_remove (goes, i - 1);
+  json_array_foreach (json_object_get (told, "goes"), i, one)
+    if (!g_hash_table_contains (stayed, rp_json_str (one, "digest")))
+      json_array_append (gone, one);
+  json_object_set_new (told, "goes", gone);
 }
 
 static gboolean
 expire_batch (RpRetention *retention, const RpSweep *sweep, const GArray *order, guint from,
-              const char *actor, json_t *told, gboolean *out_current, GError **error)
+              const char *actor, GHashTable *stayed, gboolean *out_current, GError **error)
 {
   guint count = MIN (BATCH, order->len - from);
   g_autofree RpExpiry *items = g_new0 (RpExpiry, count);
@@ -106,7 +108,7 @@ expire_batch (RpRetention *retention, const RpSweep *sweep, const GArray *order,
   for (guint i = 0; i < count; i++)
     {
       if (!ok || !*out_current || !items[i].gone)
-        take_out (told, rp_digest_format (&items[i].digest, text));
+        g_hash_table_add (stayed, g_strdup (rp_digest_format (&items[i].digest, text)));
       json_decref (items[i].holder);
     }
   return ok;
@@ -118,15 +120,19 @@ expire_all (RpRetention *retention, const RpSweep *sweep, const char *actor, jso
             gboolean *out_current, GError **error)
 {
   g_autoptr (GArray) order = rp_sweep_order (sweep);
-
+  g_autoptr (GHashTable) stayed = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   guint from = 0;
 
   *out_current = TRUE;
   for (; *out_current && from < order->len; from += BATCH)
-    if (!expire_batch (retention, sweep, order, from, actor, told, out_current, error))
+    if (!expire_batch (retention, sweep, order, from, actor, stayed, out_current, error))
       return FALSE;
   for (; from < order->len; from++) /* not reached */
-    take_out (told, ((RpImage *) sweep->images->pdata[g_array_index (order, guint, from)])->digest);
+    {
+      const RpImage *image = sweep->images->pdata[g_array_index (order, guint, from)];
+      g_hash_table_add (stayed, g_strdup (image->digest));
+    }
+  take_out (told, stayed);
   return TRUE;
 }
 

@@ -70,28 +70,73 @@ fate_at (const RpSweep *sweep, guint i)
 
 /* ---- order ---- */
 
-static gboolean
-push_down (const RpSweep *sweep, GHashTable *by_digest, guint *depths, guint i)
+/* What comes before what: an image that goes before those that it lists, and before those that went with it. */
+typedef struct {
+  const RpSweep *sweep;
+  GHashTable *by_digest; /* index + 1 */
+  guint *depths;
+  guint *waits; /* for so many others to be placed */
+} Order;
+
+typedef void (*EachFunc) (Order *order, guint from, guint to, GArray *placed);
+
+static void
+count_wait (Order *order, guint from, guint to, GArray *placed)
 {
-  const RpImage *image = image_at (sweep, i);
-  gint via = fate_at (sweep, i)->via;
-  gboolean moved = FALSE;
+  order->waits[to]++;
+}
+
+static void
+push_down (Order *order, guint from, guint to, GArray *placed)
+{
+  order->depths[to] = MAX (order->depths[to], order->depths[from] + 1);
+  if (--order->waits[to] == 0)
+    g_array_append_val (placed, to);
+}
+
+/* Among those that go. Nothing can list itself, or what lists it: a digest would have to be known before its bytes are. */
+static void
+each_later (Order *order, guint i, const gint *first, const gint *after, EachFunc func,
+            GArray *placed)
+{
+  const RpImage *image = image_at (order->sweep, i);
 
   for (guint k = 0; k < image->children->len; k++)
     {
-      guint child = GPOINTER_TO_UINT (g_hash_table_lookup (by_digest, image->children->pdata[k]));
-      if (child > 0 && depths[child - 1] <= depths[i] && depths[i] < sweep->images->len)
-        {
-          depths[child - 1] = depths[i] + 1;
-          moved = TRUE;
-        }
+      guint child = GPOINTER_TO_UINT (g_hash_table_lookup (order->by_digest, image->children->pdata[k]));
+      if (child > 0 && child - 1 != i && fate_at (order->sweep, child - 1)->kind == RP_FATE_GOES)
+        func (order, i, child - 1, placed);
     }
-  if (via >= 0 && depths[i] <= depths[via] && depths[via] < sweep->images->len)
+  for (gint follower = first[i]; follower >= 0; follower = after[follower])
+    func (order, i, (guint) follower, placed);
+}
+
+static void
+place (Order *order, const GArray *going)
+{
+  guint count = order->sweep->images->len;
+  g_autofree gint *first = g_new (gint, count + 1); /* of those that went with it, or -1 */
+  g_autofree gint *after = g_new (gint, count + 1);
+  g_autoptr (GArray) placed = g_array_new (FALSE, FALSE, sizeof (guint));
+
+  for (guint i = 0; i < count; i++)
+    first[i] = -1;
+  for (guint k = 0; k < going->len; k++)
     {
-      depths[i] = depths[via] + 1;
-      moved = TRUE;
+      guint i = g_array_index (going, guint, k);
+      gint via = fate_at (order->sweep, i)->via;
+      if (via < 0)
+        continue;
+      after[i] = first[via];
+      first[via] = (gint) i;
     }
-  return moved;
+  for (guint k = 0; k < going->len; k++)
+    each_later (order, g_array_index (going, guint, k), first, after, count_wait, NULL);
+  for (guint k = 0; k < going->len; k++)
+    if (order->waits[g_array_index (going, guint, k)] == 0)
+      g_array_append_val (placed, g_array_index (going, guint, k));
+  for (guint k = 0; k < placed->len; k++)
+    each_later (order, g_array_index (placed, guint, k), first, after, push_down, placed);
 }
 
 static gint
@@ -109,23 +154,19 @@ rp_sweep_order (const RpSweep *sweep)
 {
   g_autoptr (GHashTable) by_digest = g_hash_table_new (g_str_hash, g_str_equal);
   g_autofree guint *depths = g_new0 (guint, sweep->images->len + 1);
-  GArray *order = g_array_new (FALSE, FALSE, sizeof (guint));
-  gboolean again = TRUE;
+  g_autofree guint *waits = g_new0 (guint, sweep->images->len + 1);
+  GArray *going = g_array_new (FALSE, FALSE, sizeof (guint));
+  Order order = { sweep, by_digest, depths, waits };
 
   for (guint i = 0; i < sweep->images->len; i++)
     {
       g_hash_table_insert (by_digest, image_at (sweep, i)->digest, GUINT_TO_POINTER (i + 1));
       if (fate_at (sweep, i)->kind == RP_FATE_GOES)
-        g_array_append_val (order, i);
+        g_array_append_val (going, i);
     }
-  while (again)
-    {
-      again = FALSE;
-      for (guint k = 0; k < order->len; k++)
-        again = push_down (sweep, by_digest, depths, g_array_index (order, guint, k)) || again;
-    }
-  g_array_sort_with_data (order, by_depth, depths);
-  return order;
+  place (&order, going);
+  g_array_sort_with_data (going, by_depth, depths);
+  return going;
 }
 
 /* ---- words ---- */

@@ -385,6 +385,36 @@ rules_are_told_in_words (void **unused)
     }
 }
 
+/* Whoever may push may push a chain of things that refer to each other, in any order. Looked at round by round this one takes
+ * thirty thousand rounds. */
+static void
+a_long_chain_goes_with_what_it_refers_to (void **unused)
+{
+  enum { LENGTH = 30000 };
+  g_autoptr (RpLifecycle) policy
+      = parse ("{\"rules\":[{\"rulePriority\":1,\"selection\":{\"tagStatus\":\"any\",\"countType\":"
+               "\"imageCountMoreThan\",\"countNumber\":1},\"action\":{\"type\":\"expire\"}}]}");
+  g_autoptr (GPtrArray) images = g_ptr_array_new_with_free_func (rp_image_free);
+  g_autoptr (GArray) fates = NULL;
+
+  for (guint i = 0; i <= LENGTH; i++)
+    {
+      g_autofree char *digest = g_strdup_printf ("sha256:%u", i);
+      RpImage *image = rp_image_new (digest);
+      image->pushed_us = image->seq = i == LENGTH ? LENGTH : LENGTH - i;
+      if (i < LENGTH - 1)
+        image->subject = g_strdup_printf ("sha256:%u", i + 1);
+      g_ptr_array_add (images, image);
+    }
+  fates = rp_lifecycle_evaluate (policy, images, NOW);
+  for (guint i = 0; i < LENGTH; i++)
+    {
+      assert_int_equal (g_array_index (fates, RpFate, i).kind, RP_FATE_GOES);
+      assert_int_equal (g_array_index (fates, RpFate, i).via, i < LENGTH - 1 ? (gint) i + 1 : -1);
+    }
+  assert_int_equal (g_array_index (fates, RpFate, LENGTH).kind, RP_FATE_STAYS);
+}
+
 int
 main (void)
 {
@@ -393,6 +423,7 @@ main (void)
     cmocka_unit_test (what_goes_in_ecr_goes_here),
     cmocka_unit_test (the_order_of_the_list_is_nothing),
     cmocka_unit_test (rules_are_told_in_words),
+    cmocka_unit_test (a_long_chain_goes_with_what_it_refers_to),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
 }
