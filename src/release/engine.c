@@ -32,6 +32,13 @@ rp_engine_set_access (RpEngine *engine, RpAccess *access)
 }
 
 void
+rp_engine_trust (RpEngine *engine, const char *ca_file)
+{
+  g_free (engine->ca_file);
+  engine->ca_file = g_strdup (ca_file);
+}
+
+void
 rp_engine_free (RpEngine *engine)
 {
   if (engine == NULL)
@@ -39,5 +46,6 @@ rp_engine_free (RpEngine *engine)
   rp_protection_free (engine->protection);
   g_hash_table_unref (engine->seen);
   g_mutex_clear (&engine->lock);
+  g_free (engine->ca_file);
   g_free (engine);
 }

@@ -16,6 +16,9 @@ void rp_engine_free (RpEngine *engine);
 void rp_engine_set_access (RpEngine *engine, RpAccess *access);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpEngine, rp_engine_free)
 
+/* Trusts the authorities in this file too where the webhooks of gates are asked. Call before it is shared. */
+void rp_engine_trust (RpEngine *engine, const char *ca_file);
+
 /* Time as an event: deadlines that have passed at `now_us` take effect (a rollout that made no
  * progress fails, and is rolled back by itself where the environment says so). Called about once a
  * second. */

@@ -15,6 +15,7 @@ struct RpEngine
   GMutex lock;
   GHashTable *seen; /* under lock: `app/environment/target` → RpSeen */
   RpProtection *protection;
+  char *ca_file; /* or NULL */
   RpAccess *access; /* or NULL */
 };
 

@@ -246,6 +246,23 @@ judge_rate (const RpGateFacts *facts, GPtrArray *gates)
        facts->changes < rules->rate_most ? NULL : way_through (facts, "rate", wait));
 }
 
+static void
+judge_webhook (const RpGateFacts *facts, GPtrArray *gates)
+{
+  const char *url = facts->rules->webhook;
+  const RpWebhookAnswer *answer = facts->answer;
+  if (url == NULL)
+    return;
+  if (answer == NULL || !g_str_equal (answer->url, url))
+    add (gates, "webhook", g_strdup_printf ("%s was not asked: the gates changed in between", url),
+         g_strdup ("do it again"));
+  else if (answer->allowed)
+    add (gates, "webhook", g_strdup_printf ("%s says yes: %s", url, answer->reason), NULL);
+  else
+    add (gates, "webhook", g_strdup_printf ("%s does not say yes: %s", url, answer->reason),
+         way_through (facts, "webhook", "see to what it says"));
+}
+
 /* ---- all of them ---- */
 
 static const struct
@@ -260,6 +277,7 @@ static const struct
   { "upstream", judge_upstream, NULL },
   { "approvals", judge_approvals, NULL },
   { "rate", judge_rate, NULL },
+  { "webhook", judge_webhook, NULL },
 };
 
 gboolean

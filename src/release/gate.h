@@ -18,7 +18,7 @@ const char *rp_gate_state_name (RpGateState state);
 
 typedef struct
 {
-  const char *name; /* `hold`, `pause`, `freeze`, `upstream`, `approvals`, `rate` */
+  const char *name; /* `hold`, `pause`, `freeze`, `upstream`, `approvals`, `rate`, `webhook` */
   RpGateState state;
   char *reason;
   char *way_out; /* or NULL */
@@ -41,13 +41,22 @@ typedef struct
   gint64 healthy_us;         /* all the time that it was current and healthy */
 } RpGateUpstream;
 
+/* What a webhook said: release/webhook.h. */
+typedef struct
+{
+  char *url; /* that was asked */
+  gboolean allowed;
+  char *reason;
+} RpWebhookAnswer;
+
 /* What rp_gate_facts_load() allocates, rp_gate_facts_clear() frees. */
 typedef struct
 {
-  const char *app; /* these three and `pause` are borrowed */
+  const char *app; /* these three, `pause` and `answer` are borrowed */
   const char *environment;
   const char *version;
   const RpPause *pause; /* or NULL */
+  const RpWebhookAnswer *answer; /* NULL: not asked */
   RpReleaseHold *hold;  /* of the release here, or NULL */
   RpGateRules *rules;
   GPtrArray *upstreams;   /* RpGateUpstream, as the rules name them */

@@ -3,11 +3,14 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/http.h"
 #include "base/json.h"
 
 #define FREEZES_MAX   50
 #define APPROVALS_MAX 20
 #define RATE_MAX      1000
+#define WEBHOOK_MS    5000
+#define WEBHOOK_MAX_MS 30000
 #define LONGEST_MS    (366 * G_GINT64_CONSTANT (86400000))
 
 RpGateRules *
@@ -26,6 +29,7 @@ rp_gate_rules_free (RpGateRules *rules)
   g_ptr_array_unref (rules->freezes);
   g_strfreev (rules->from);
   g_free (rules->approvers);
+  g_free (rules->webhook);
   g_free (rules);
 }
 
@@ -111,15 +115,47 @@ parse_rate (const RpYamlNode *map, RpGateRules *rules, GError **error)
   return rp_yaml_error (node, error, "per: expected 1ms to 366d, as in {at_most: 3, per: 24h}");
 }
 
+/* Secrets do not belong into the declaration, which everybody who may read the app sees. */
+static gboolean
+is_safe_url (const char *url)
+{
+  g_autoptr (GUri) uri = g_uri_parse (url, G_URI_FLAGS_NONE, NULL);
+  if (uri == NULL || g_uri_get_userinfo (uri) != NULL || g_uri_get_host (uri) == NULL
+      || *g_uri_get_host (uri) == '\0')
+    return FALSE;
+  return g_str_equal (g_uri_get_scheme (uri), "https")
+         || (g_str_equal (g_uri_get_scheme (uri), "http") && rp_http_is_loopback (url));
+}
+
+static gboolean
+parse_webhook (const RpYamlNode *map, RpGateRules *rules, GError **error)
+{
+  static const char *const keys[] = { "url", "timeout", NULL };
+  const RpYamlNode *node = rp_yaml_get (map, "webhook");
+  const char *url;
+  if (node == NULL)
+    return TRUE;
+  rules->webhook_timeout_ms = WEBHOOK_MS;
+  if (!rp_yaml_expect_map (node, keys, error) || !rp_yaml_need_string (node, "url", &url, error)
+      || !rp_yaml_opt_duration_ms (node, "timeout", &rules->webhook_timeout_ms, error))
+    return FALSE;
+  if (rules->webhook_timeout_ms <= 0 || rules->webhook_timeout_ms > WEBHOOK_MAX_MS)
+    return rp_yaml_error (rp_yaml_get (node, "timeout"), error, "expected 1ms to 30s");
+  rules->webhook = g_strdup (url);
+  return is_safe_url (url)
+         || rp_yaml_error (rp_yaml_get (node, "url"), error,
+                           "expected an https:// address, or http:// on this host, without a password");
+}
+
 RpGateRules *
 rp_gate_rules_parse (const RpYamlNode *node, GError **error)
 {
-  static const char *const keys[] = { "freeze", "from", "soak", "approvals", "rate", NULL };
+  static const char *const keys[] = { "freeze", "from", "soak", "approvals", "rate", "webhook", NULL };
   g_autoptr (RpGateRules) rules = rp_gate_rules_new ();
   if (node != NULL
       && (!rp_yaml_expect_map (node, keys, error) || !parse_freezes (node, rules, error)
           || !parse_soak (node, rules, error) || !parse_approvals (node, rules, error)
-          || !parse_rate (node, rules, error)))
+          || !parse_rate (node, rules, error) || !parse_webhook (node, rules, error)))
     return NULL;
   return g_steal_pointer (&rules);
 }
@@ -161,6 +197,13 @@ limits_to_json (const RpGateRules *rules, json_t *json)
       json_object_set_new (rate, "at_most", json_integer (rules->rate_most));
       json_object_set_new (rate, "per_ms", json_integer (rules->rate_per_ms));
       json_object_set_new (json, "rate", rate);
+    }
+  if (rules->webhook != NULL)
+    {
+      json_t *webhook = json_object ();
+      json_object_set_new (webhook, "url", json_string (rules->webhook));
+      json_object_set_new (webhook, "timeout_ms", json_integer (rules->webhook_timeout_ms));
+      json_object_set_new (json, "webhook", webhook);
     }
 }
 
@@ -205,12 +248,15 @@ read_limits (const json_t *json, RpGateRules *rules)
   const json_t *from = json_object_get (json, "from");
   const json_t *approvals = json_object_get (json, "approvals");
   const json_t *rate = json_object_get (json, "rate");
+  const json_t *webhook = json_object_get (json, "webhook");
   rules->from = from == NULL ? NULL : rp_json_strv (from);
   rules->soak_ms = rp_json_int (json, "soak_ms");
   rules->approvals = rp_json_int (approvals, "needed");
   rules->approvers = g_strdup (rp_json_str (approvals, "group"));
   rules->rate_most = rp_json_int (rate, "at_most");
   rules->rate_per_ms = rp_json_int (rate, "per_ms");
+  rules->webhook = g_strdup (rp_json_str (webhook, "url"));
+  rules->webhook_timeout_ms = rp_json_int (webhook, "timeout_ms");
 }
 
 RpGateRules *

@@ -13,6 +13,8 @@ typedef struct
   char *approvers;     /* the group that they are of; NULL: any who may approve */
   gint64 rate_most;    /* how many deploys and promotes in `rate_per_ms`; 0: any number */
   gint64 rate_per_ms;
+  char *webhook; /* or NULL */
+  gint64 webhook_timeout_ms;
 } RpGateRules;
 RpGateRules *rp_gate_rules_new (void); /* that ask for nothing */
 void rp_gate_rules_free (RpGateRules *rules);

@@ -29,6 +29,7 @@ rp_decision_free (RpDecision *move)
   g_clear_pointer (&move->skipped, g_ptr_array_unref);
   g_free (move->caution);
   g_clear_pointer (&move->gates, g_ptr_array_unref);
+  g_free (move->webhook);
   g_free (move);
 }
 
@@ -435,6 +436,9 @@ judge_gates (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError 
   g_auto (RpGateFacts) facts = { 0 };
   if (!rp_gate_facts_load (txn, move->environment, move->release, rp_clock_now_us (), &facts, error))
     return FALSE;
+  facts.answer = request->answer;
+  move->webhook = g_strdup (facts.rules->webhook);
+  move->webhook_timeout_ms = facts.rules->webhook_timeout_ms;
   move->gates = rp_gates_judge (&facts, request->overrides);
   return TRUE;
 }
@@ -662,9 +666,13 @@ rp_revision_move (RpEngine *engine, const RpMoveRequest *request, gboolean *out_
     return NULL;
   if (move.revision == NULL)
     {
-      g_autoptr (RpPlan) plan = rp_plan_compute (engine, request, RP_VERIFY_PRESENT, error);
+      RpMoveRequest executed = *request;
+      executed.executing = TRUE;
+      g_autoptr (RpPlan) plan = rp_plan_compute (engine, &executed, RP_VERIFY_PRESENT, error);
       if (plan == NULL || !rp_plan_require_open (plan, error))
         return NULL;
+      executed.answer = plan->answer;
+      move.request = &executed;
       move.plan = plan;
       if (!rp_db_write (engine->db, move_in_txn, &move, error))
         {

@@ -22,6 +22,8 @@ typedef struct
   const char *cause;        /* or NULL: derived; must be given with `overrides` */
   const char *const *overrides; /* names of gates to go through although they are closed; or NULL */
   const char *actor;
+  gboolean executing;              /* set by rp_revision_move(), as the next */
+  const RpWebhookAnswer *answer;    /* what the webhook of the gates said; NULL: not asked */
   const char *idempotency_key; /* or NULL */
   const char *request_hash;    /* of the request's content; needed with a key */
 } RpMoveRequest;
@@ -43,6 +45,8 @@ typedef struct
   char *caution;      /* what people must know about this release here, or NULL */
   gboolean already;   /* it is current, healthy, and no target differs: there is nothing to do, and no gate to pass */
   GPtrArray *gates;   /* RpGate; none for a rollback */
+  char *webhook;      /* that must be asked, or NULL */
+  gint64 webhook_timeout_ms;
 } RpDecision;
 void rp_decision_free (RpDecision *move);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpDecision, rp_decision_free)

@@ -7,6 +7,7 @@
 #include "release/platforms.h"
 #include "release/provenance.h"
 #include "release/target_view.h"
+#include "release/webhook.h"
 
 const char *
 rp_item_state_name (RpItemState state)
@@ -42,6 +43,7 @@ rp_plan_free (RpPlan *plan)
   if (plan == NULL)
     return;
   rp_decision_free (plan->move);
+  rp_webhook_answer_free (plan->answer);
   rp_bytes_clear (&plan->bytes);
   g_clear_pointer (&plan->items, g_ptr_array_unref);
   g_free (plan);
@@ -295,7 +297,7 @@ add_gate_items (const GPtrArray *gates, GPtrArray *items)
 typedef struct
 {
   RpEngine *engine;
-  const RpMoveRequest *request;
+  RpMoveRequest request;
   RpDecision *move;
   GPtrArray *targets;
 } Look;
@@ -304,16 +306,32 @@ static gboolean
 look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
 {
   Look *look = user_data;
-  look->move = rp_move_decide (txn, look->request, error);
+  look->move = rp_move_decide (txn, &look->request, error);
   if (look->move == NULL)
     return FALSE;
-  look->move->release->holds = rp_release_hold_load (txn, look->request->app, NULL,
+  look->move->release->holds = rp_release_hold_load (txn, look->request.app, NULL,
                                                      look->move->release->number, error);
   if (look->move->release->holds == NULL)
     return FALSE;
-  look->targets = rp_target_view_load_all (look->engine, txn, look->request->app,
-                                           look->request->environment, error);
+  look->targets = rp_target_view_load_all (look->engine, txn, look->request.app,
+                                           look->request.environment, error);
   return look->targets != NULL;
+}
+
+/* With the answer of the webhook, if there is one to ask: it is asked outside of the transaction, and decided again with
+ * what it said. */
+static gboolean
+look (RpEngine *engine, Look *look, RpPlan *plan, GError **error)
+{
+  if (!rp_db_read (engine->db, look_in_txn, look, error))
+    return FALSE;
+  if (look->move->webhook == NULL)
+    return TRUE;
+  plan->answer = rp_webhook_ask (engine, &look->request, look->move);
+  look->request.answer = plan->answer;
+  g_clear_pointer (&look->move, rp_decision_free);
+  g_clear_pointer (&look->targets, g_ptr_array_unref);
+  return rp_db_read (engine->db, look_in_txn, look, error);
 }
 
 static gboolean
@@ -328,11 +346,11 @@ has_blocked (const GPtrArray *items)
 RpPlan *
 rp_plan_compute (RpEngine *engine, const RpMoveRequest *request, RpVerifyMode mode, GError **error)
 {
-  Look look = { .engine = engine, .request = request };
+  Look seen = { .engine = engine, .request = *request };
   g_autoptr (RpPlan) plan = g_new0 (RpPlan, 1);
-  gboolean looked = rp_db_read (engine->db, look_in_txn, &look, error);
-  g_autoptr (GPtrArray) targets = look.targets;
-  plan->move = look.move;
+  gboolean looked = look (engine, &seen, plan, error);
+  g_autoptr (GPtrArray) targets = seen.targets;
+  plan->move = seen.move;
   if (!looked)
     return NULL;
   plan->kind = request->kind;

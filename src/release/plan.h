@@ -34,6 +34,7 @@ void rp_bytes_clear (RpBytes *bytes);
 typedef struct
 {
   RpDecision *move;
+  RpWebhookAnswer *answer; /* NULL: there is none to ask */
   RpRevisionKind kind;
   RpBytes bytes;
   gboolean blocked;

@@ -151,6 +151,7 @@ open_domain (RpServer *server, const RpServerOptions *options, GError **error)
   if (services->access == NULL)
     return FALSE;
   rp_access_trust (services->access, options->ca_file);
+  rp_engine_trust (services->engine, options->ca_file);
   rp_engine_set_access (services->engine, services->access);
   return TRUE;
 }

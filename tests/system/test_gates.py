@@ -1,6 +1,8 @@
 """What stands in the way of a deploy or a promote, and never in the way of a rollback."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -346,6 +348,82 @@ def test_two_of_a_group_must_say_yes_and_never_the_author_alone(start_server, cl
     assert "approve:shop/production" in guarded.cli(
         "approve", "shop/production", "1.0", token=guarded.robot("other", "deploy:shop/production")).exits(5).stderr
     guarded.cli("ledger", "verify", token=guarded.token).ok()
+
+
+# ---- webhook ----
+
+class Oracle(BaseHTTPRequestHandler):
+    """Says what the test wants it to say, and keeps what it was asked."""
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.server.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        status, body = self.server.says
+        if status is None:  # nothing, for as long as anybody waits
+            self.server.released.wait(60)
+            self.close_connection = True
+            return
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def oracle():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Oracle)
+    server.daemon_threads = True
+    server.asked, server.says, server.released = [], (200, b'{"allow": true, "reason": "it is a Tuesday"}'), threading.Event()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.released.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+NO = [((200, b'{"allow": false, "reason": "the change\\nboard sleeps"}'), "does not say yes: the change board sleeps"),
+      ((200, b"{}"), "no reason was given"), ((200, b'{"allow": "yes"}'), "allow"), ((200, b"yes"), "answer"),
+      ((204, b""), "status 204"), ((302, b""), "status 302"), ((500, b'{"allow": true}'), "status 500"),
+      ((200, b"[" * 70000), ""), ((None, b""), "")]
+
+
+def test_what_is_no_clear_yes_of_a_webhook_is_a_no(server, cli, oracle):
+    url = f"http://127.0.0.1:{oracle.server_port}/gate"
+    declare_chain(cli, f"{{webhook: {{url: \"{url}\", timeout: 2s}}}}").ok()
+    record(server, cli, "1.0", "1.1")
+    for says, why in NO:
+        oracle.says = says
+        refused = cli("deploy", "shop/production", "1.0").exits(5)
+        assert f"{url} does not say yes" in refused.stderr and why in refused.stderr, (says, refused.stderr)
+    assert server.api("GET", "/apps/shop/environments/production/revisions")["revisions"] == []
+    oracle.says, oracle.asked[:] = (200, b'{"allow": true, "reason": "it is a Tuesday"}'), []
+    shown = cli("deploy", "shop/production", "1.0", "--dry-run").ok().stdout
+    assert "says yes: it is a Tuesday" in " ".join(shown.split())
+    cli("deploy", "shop/production", "1.0", "--because", "at last").ok()
+    asked = oracle.asked[-1]
+    assert [question["dry_run"] for question in oracle.asked] == [True, True, False], "a plan, a plan and the move"
+    assert asked["release"]["version"] == "1.0" and asked["cause"] == "at last" and asked["environment"] == "production"
+    assert asked["actor"] == "tester@test" and asked["from"] is None
+    # Nobody asks it about a rollback, and it can be overridden as all of them.
+    cli("deploy", "shop/production", "1.1").ok()
+    oracle.says, oracle.asked[:] = NO[0][0], []
+    cli("rollout", "undo", "shop/production", "--yes").ok()
+    assert oracle.asked == []
+    cli("release", "unhold", "shop/production", "1.1", "--because", "x").ok()
+    cli("deploy", "shop/production", "1.1", "--override", "webhook", "--because", "they sleep").ok()
+    cli("ledger", "verify").ok()
+
+
+@pytest.mark.parametrize("url", ["http://example.org/", "ftp://127.0.0.1/", "https://me:secret@example.org/", "https:///x", "gate"])
+def test_a_webhook_is_https_or_on_this_host(cli, server, url):
+    assert "expected an https:// address" in declare_chain(cli, f"{{webhook: {{url: \"{url}\"}}}}").exits(2).stderr
 
 
 # ---- who may ----

@@ -285,6 +285,23 @@ test_rate (void **unused)
 }
 
 static void
+test_webhook (void **unused)
+{
+  char url[] = "https://example.org/a", other[] = "https://example.org/b", why[] = "the moon is full";
+  g_autoptr (RpGateRules) rules = rp_gate_rules_new ();
+  RpGateFacts facts = facts_of (rules);
+  RpWebhookAnswer no = { url, FALSE, why }, yes = { url, TRUE, why }, elsewhere = { other, TRUE, why };
+  rules->webhook = g_strdup (url);
+  check_gate (&facts, "webhook", RP_GATE_CLOSED, "was not asked");
+  facts.answer = &elsewhere;
+  check_gate (&facts, "webhook", RP_GATE_CLOSED, "was not asked: the gates changed in between");
+  facts.answer = &no;
+  check_gate (&facts, "webhook", RP_GATE_CLOSED, "https://example.org/a does not say yes: the moon is full");
+  facts.answer = &yes;
+  check_gate (&facts, "webhook", RP_GATE_OPEN, "says yes");
+}
+
+static void
 test_names_of_overrides (void **unused)
 {
   static const struct
@@ -296,7 +313,7 @@ test_names_of_overrides (void **unused)
     { { "freeze", NULL }, NULL },
     { { "freeze", "hold", NULL }, "release unhold" },
     { { "pause", NULL }, "repoint resume" },
-    { { "everything", NULL }, "is no gate that can be overridden; those are: freeze, upstream, approvals, rate" },
+    { { "everything", NULL }, "is no gate that can be overridden; those are: freeze, upstream, approvals, rate, webhook" },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
     {
@@ -322,6 +339,8 @@ test_rules_survive_the_ledger (void **unused)
   rules->approvers = g_strdup ("managers");
   rules->rate_most = 3;
   rules->rate_per_ms = 86400000;
+  rules->webhook = g_strdup ("https://example.org/");
+  rules->webhook_timeout_ms = 1000;
   g_autoptr (json_t) json = rp_gate_rules_to_json (rules);
   g_autofree char *text = rp_json_canonical (json);
   g_autoptr (RpGateRules) again = rp_gate_rules_from_text (text, &error);
@@ -343,6 +362,7 @@ main (void)
     cmocka_unit_test (test_upstream),
     cmocka_unit_test (test_approvals),
     cmocka_unit_test (test_rate),
+    cmocka_unit_test (test_webhook),
     cmocka_unit_test (test_names_of_overrides),
     cmocka_unit_test (test_rules_survive_the_ledger),
   };
