@@ -8,7 +8,8 @@
  * Invariants
  *  1. `leader` is set by the thread that owns the writer connection and by nobody else.
  *  2. A job is answered exactly once, after the commit (or its failure) of its group, and its
- *     caller's memory is not touched after that.
+ *     caller's memory is not touched after that.  Each caller sleeps on a condition of its own: those
+ *     whose job is done are woken, and one of those that wait for a leader, which it then is.
  *  3. Readers each own a connection from `idle` while they read; it goes back when they are done.
  *  4. In memory there is no second view of the data: readers take `memory_lock`, as the leader
  *     does.
@@ -35,6 +36,7 @@ typedef struct {
   RpTxn txn;
   gboolean ok;
   gboolean done;
+  GCond called; /* it is done, or may lead */
   GError *error;
 } Job;
 
@@ -46,8 +48,7 @@ struct RpDb
   int wal_next_restart; /* pages: do not try again before */
   GRecMutex memory_lock;
 
-  GMutex lock; /* of what follows */
-  GCond changed;
+  GMutex lock; /* of what follows, and of each job's `done` */
   GQueue jobs; /* Job */
   GThread *leader;
   GQueue idle; /* RpConnection */
@@ -69,7 +70,6 @@ rp_db_open (const char *path, GError **error)
   db->writer = writer;
   g_rec_mutex_init (&db->memory_lock);
   g_mutex_init (&db->lock);
-  g_cond_init (&db->changed);
   g_queue_init (&db->jobs);
   g_queue_init (&db->idle);
   return db;
@@ -85,7 +85,6 @@ rp_db_close (RpDb *db)
   rp_connection_close (db->writer);
   g_rec_mutex_clear (&db->memory_lock);
   g_mutex_clear (&db->lock);
-  g_cond_clear (&db->changed);
   g_free (db->path);
   g_free (db);
 }
@@ -224,6 +223,16 @@ keep_log_short (RpDb *db)
   sqlite3_busy_timeout (db->writer->handle, RP_BUSY_TIMEOUT_MS);
 }
 
+/* With the lock held. Who is done, or leads already, may come first and wait for nobody: a call too many is nothing. */
+static void
+call_next_leader (RpDb *db)
+{
+  Job *next = g_queue_peek_head (&db->jobs);
+
+  if (next != NULL)
+    g_cond_signal (&next->called);
+}
+
 /* Called and returns with the lock held. */
 static void
 lead (RpDb *db)
@@ -239,15 +248,19 @@ lead (RpDb *db)
 
   g_mutex_lock (&db->lock);
   for (guint i = 0; i < group->len; i++)
-    ((Job *) g_ptr_array_index (group, i))->done = TRUE;
-  g_cond_broadcast (&db->changed);
+    {
+      Job *job = g_ptr_array_index (group, i);
+
+      job->done = TRUE;
+      g_cond_signal (&job->called);
+    }
   g_mutex_unlock (&db->lock);
 
   keep_log_short (db);
 
   g_mutex_lock (&db->lock);
   db->leader = NULL;
-  g_cond_broadcast (&db->changed);
+  call_next_leader (db);
 }
 
 static gboolean
@@ -275,16 +288,18 @@ rp_db_write (RpDb *db, RpTxnFunc func, gpointer user_data, GError **error)
       return FALSE;
     }
   job.txn = (RpTxn){ .connection = db->writer, .writable = TRUE, .hooks = hooks };
+  g_cond_init (&job.called);
   g_mutex_lock (&db->lock);
   g_queue_push_tail (&db->jobs, &job);
   while (!job.done)
     {
       if (db->leader)
-        g_cond_wait (&db->changed, &db->lock);
+        g_cond_wait (&job.called, &db->lock);
       else
         lead (db);
     }
   g_mutex_unlock (&db->lock);
+  g_cond_clear (&job.called);
 
   if (job.ok)
     return TRUE;

@@ -101,6 +101,9 @@ check_algorithm (const RpRequest *request, GError **error)
   return FALSE;
 }
 
+/* So little is sent sooner than it is asked whether there is room for it, which the commit does again. */
+enum { UNASKED_BYTES = 64 * 1024 };
+
 /* A blob whose name and size are announced need not be sent if there is no room for it. */
 static gboolean
 check_room (const RpRequest *request, const char *repository, const RpDigest *digest,
@@ -108,7 +111,7 @@ check_room (const RpRequest *request, const char *repository, const RpDigest *di
 {
   gint64 length = rp_request_content_length (request);
 
-  return length < 0
+  return length < 0 || have_bytes + (guint64) length <= UNASKED_BYTES
          || rp_registry_check_room (rp_request_services (request)->registry, repository, digest,
                                     have_bytes + (guint64) length, error);
 }
