@@ -22,6 +22,7 @@ class Peer:
     """name, address, start(), stop(), pids(), peak_bytes()"""
 
     name = "?"
+    syncs = None  # what is synced before a push is acknowledged, as strace shows it
 
     def __init__(self, directory):
         self.dir = Path(directory) / self.name.split()[0]
@@ -85,6 +86,7 @@ class Peer:
 
 class Repoint(Peer):
     name = "repoint"
+    syncs = "the bytes, the directory that names them and the record in its ledger"
 
     def __init__(self, directory, data=None, args=()):
         super().__init__(directory)
@@ -96,6 +98,7 @@ class Repoint(Peer):
 
 class DockerRegistry(Peer):
     name = "docker-registry"
+    syncs = "the bytes and a link in the repository, no directory"
 
     @staticmethod
     def program():
@@ -117,6 +120,7 @@ class Distribution(DockerRegistry):
     """The same program two major versions on; `make bench` builds it where a recent Go is."""
 
     name = "distribution v3"
+    syncs = "the bytes, a link in the repository and the directory of the link, not the one that names the bytes"
 
     @staticmethod
     def program():

@@ -4,14 +4,15 @@ import statistics
 
 
 class Target:
-    """`factor` times the `than` server at least; with `first`, before every peer that does the same work."""
+    """`factor` times the `than` server at least; with `first`, before every registry, or, if the bytes have to be `synced`
+    for it, before every one that does that."""
 
-    def __init__(self, *against, first=False, below=None, above=None):
-        self.against, self.first, self.below, self.above = against, first, below, above
+    def __init__(self, *against, first=False, synced=False, below=None, above=None):
+        self.against, self.first, self.synced, self.below, self.above = against, first, synced, below, above
 
     def describe(self):
         parts = [f"≥ {factor:g} × {than}" for than, factor in self.against]
-        parts += ["first of the registries"] if self.first else []
+        parts += ["first of the registries" + " that sync" * self.synced] if self.first else []
         parts += [f"< {self.below:g}"] if self.below is not None else []
         parts += [f"≥ {self.above:g}"] if self.above is not None else []
         return ", ".join(parts)
@@ -35,8 +36,8 @@ def digits(value):
 
 
 class Table:
-    def __init__(self, columns, registries):
-        self.columns, self.registries = columns, registries
+    def __init__(self, columns, registries, syncing):
+        self.columns, self.registries, self.syncing = columns, registries, syncing
         self.rows = {}
 
     def add(self, row, unit, column, value, target=None, better="more"):
@@ -45,7 +46,7 @@ class Table:
     def verdict(self, medians, target):
         if target is None:
             return "–"
-        good, whole = target.reached(medians, self.columns[0], self.registries)
+        good, whole = target.reached(medians, self.columns[0], self.syncing if target.synced else self.registries)
         return f"{target.describe()}: " + (("yes" if good else "**no**") if whole else "not all was measured")
 
     def line(self, row):
