@@ -1,5 +1,6 @@
 #include "agent/stock.h"
 
+#include "agent/reserve.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -130,6 +131,7 @@ find_needed (Sweep *sweep, GError **error)
 {
   const GPtrArray *targets = sweep->stock->config->targets;
 
+  g_hash_table_remove_all (sweep->needed);
   for (guint i = 0; i < targets->len; i++)
     {
       const RpTargetConfig *target = g_ptr_array_index (targets, i);
@@ -202,6 +204,21 @@ sweep_locked (Sweep *sweep, GError **error)
          && rp_store_upload_expire (store, rp_clock_now_us () - UPLOAD_KEPT_US, &uploads, error);
 }
 
+/* Moving aside may take a new directory, which a full disk refuses just when letting go matters most. */
+static gboolean
+sweep_with_reserve (Sweep *sweep, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (sweep_locked (sweep, &failure))
+    return TRUE;
+  if (g_error_matches (failure, RP_ERROR, RP_ERROR_NO_SPACE)
+      && rp_reserve_release (sweep->stock->config->state))
+    return sweep_locked (sweep, error);
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
 gboolean
 rp_stock_sweep (RpStock *stock, const gint *cancelled, gboolean *out_busy, GError **error)
 {
@@ -216,7 +233,7 @@ rp_stock_sweep (RpStock *stock, const gint *cancelled, gboolean *out_busy, GErro
   if (*out_busy)
     return TRUE;
   sweep.needed = g_hash_table_new_full (rp_digest_hash, rp_digest_equal, g_free, NULL);
-  ok = sweep_locked (&sweep, &failure);
+  ok = sweep_with_reserve (&sweep, &failure);
   g_rw_lock_writer_unlock (&stock->lock);
   g_hash_table_unref (sweep.needed);
   if (sweep.blobs > 0)

@@ -9,12 +9,14 @@
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 
+#include "agent/reserve.h"
 #include "agent/stock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "oci/manifest.h"
+#include "store/fault.h"
 
 typedef struct {
   char *dir;
@@ -39,7 +41,7 @@ set_up (void **data)
   host->config = rp_agent_config_parse (text, strlen (text), "agent.yaml", host->dir, NULL);
   assert_true (rp_dir_make (host->config->state, 0700, NULL));
   host->journal = rp_journal_open (host->config->state, NULL);
-  path = g_build_filename (host->config->state, "store", NULL);
+  path = g_strconcat ("fault:0:failed:fs:", host->config->state, "/store", NULL);
   host->store = rp_store_open (path, NULL);
   assert_non_null (host->store);
   host->stock = rp_stock_new (host->config, host->journal, host->store);
@@ -238,6 +240,56 @@ test_a_sweep_that_was_killed_is_gone_on_with (void **data)
   assert_false (is_there (host, &again));
 }
 
+/* Whatever fails, and wherever: what is needed stays, and the next sweep does the rest. */
+static void
+test_R25_a_failure_at_every_operation (void **data)
+{
+  Host *host = *data;
+  g_autoptr (RpTargetState) state = rp_target_state_new ();
+  RpDigest layer, image = put_image (host, "needed", &layer);
+  gboolean fired = TRUE;
+
+  state->confirmed = entry_of (1, &image);
+  commit (host, 0, state);
+  for (guint n = 1; fired; n++)
+    {
+      RpDigest loose_layer, loose = put_image (host, "loose", &loose_layer);
+      g_autoptr (GError) error = NULL;
+      gboolean busy, ok;
+
+      rp_store_fault_arm (host->store, n, RP_ERROR_FAILED);
+      ok = rp_stock_sweep (host->stock, NULL, &busy, &error);
+      fired = rp_store_fault_fired (host->store);
+      assert_int_equal (fired, !ok);
+      assert_int_equal (fired, error != NULL);
+      rp_store_fault_arm (host->store, 0, RP_ERROR_FAILED);
+      assert_true (is_there (host, &image) && is_there (host, &layer));
+      sweep (host);
+      assert_true (is_there (host, &image) && is_there (host, &layer));
+      assert_false (is_there (host, &loose) || is_there (host, &loose_layer));
+    }
+}
+
+static void
+test_R20_a_full_disk_is_tidied_with_the_reserve (void **data)
+{
+  Host *host = *data;
+  gboolean fired = TRUE;
+
+  for (guint n = 1; fired; n++)
+    {
+      RpDigest loose = put (host, "loose");
+
+      assert_true (rp_reserve_fill (host->config->state));
+      rp_store_fault_arm (host->store, n, RP_ERROR_NO_SPACE);
+      sweep (host);
+      fired = rp_store_fault_fired (host->store);
+      rp_store_fault_arm (host->store, 0, RP_ERROR_FAILED);
+      assert_false (is_there (host, &loose));
+      assert_int_equal (rp_reserve_release (host->config->state), !fired);
+    }
+}
+
 int
 main (void)
 {
@@ -245,6 +297,8 @@ main (void)
     cmocka_unit_test_setup_teardown (test_what_any_state_names_stays, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_nothing_goes_while_something_is_laid_ready, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_what_cannot_be_read_stops_it, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_R25_a_failure_at_every_operation, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_R20_a_full_disk_is_tidied_with_the_reserve, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_a_sweep_that_was_killed_is_gone_on_with, set_up, tear_down),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
