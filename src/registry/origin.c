@@ -153,17 +153,19 @@ add (const RpRows *rows, gsize row, json_t *list)
   json_array_append_new (list, origin);
 }
 
+#define COLUMNS "repository, digest, upstream_registry, upstream_repository, upstream_tag, at_us, actor"
+
 static gboolean
 list_all (RpTxn *txn, gpointer user_data, GError **error)
 {
-  static const char sql[]
-      = "SELECT repository, digest, upstream_registry, upstream_repository, upstream_tag, at_us, "
-        "actor FROM origin WHERE $1 IS NULL OR digest = $1 ORDER BY seq DESC";
+  static const char of_all[] = "SELECT " COLUMNS " FROM origin ORDER BY seq DESC";
+  static const char of_one[] = "SELECT " COLUMNS " FROM origin WHERE digest = $1 ORDER BY seq DESC";
   List *list = user_data;
   char digest[RP_DIGEST_STRING_SIZE];
   g_autoptr (RpRows) rows
-      = rp_txn_query (txn, error, sql, "s",
-                      list->digest != NULL ? rp_digest_format (list->digest, digest) : NULL);
+      = list->digest == NULL
+            ? rp_txn_query (txn, error, of_all, "")
+            : rp_txn_query (txn, error, of_one, "s", rp_digest_format (list->digest, digest));
   if (rows == NULL)
     return FALSE;
   for (gsize row = 0; row < rp_rows_count (rows); row++)
