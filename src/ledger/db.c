@@ -51,6 +51,7 @@ struct RpDb
   GMutex lock; /* of what follows, and of each job's `done` */
   GQueue jobs; /* Job */
   GThread *leader;
+  guint group_size; /* jobs of the leader's transaction */
   GQueue idle; /* RpConnection */
 };
 
@@ -242,6 +243,7 @@ lead (RpDb *db)
   db->leader = g_thread_self ();
   while (group->len < GROUP_MAX && !g_queue_is_empty (&db->jobs))
     g_ptr_array_add (group, g_queue_pop_head (&db->jobs));
+  db->group_size = group->len;
   g_mutex_unlock (&db->lock);
 
   run_group (db, group);
@@ -307,6 +309,17 @@ rp_db_write (RpDb *db, RpTxnFunc func, gpointer user_data, GError **error)
     g_set_error_literal (&job.error, RP_ERROR, RP_ERROR_FAILED, "the transaction was undone");
   g_propagate_error (error, job.error);
   return FALSE;
+}
+
+gboolean
+rp_db_is_waited_for (RpDb *db)
+{
+  gboolean waited_for;
+
+  g_mutex_lock (&db->lock);
+  waited_for = db->group_size > 1 || !g_queue_is_empty (&db->jobs);
+  g_mutex_unlock (&db->lock);
+  return waited_for;
 }
 
 /* ---- reading ---- */

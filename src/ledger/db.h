@@ -27,6 +27,10 @@ typedef gboolean (*RpTxnFunc) (RpTxn *txn, gpointer user_data, GError **error);
 gboolean rp_db_write (RpDb *db, RpTxnFunc func, gpointer user_data, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* For a `func` of rp_db_write(): does anybody else wait for this commit, or to write after it? Who has much to
+ * do, and can go on later, ends early then. */
+gboolean rp_db_is_waited_for (RpDb *db);
+
 /* Runs `func` on one consistent snapshot, concurrently with writers. Thread-safe. */
 gboolean rp_db_read (RpDb *db, RpTxnFunc func, gpointer user_data, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

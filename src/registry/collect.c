@@ -5,7 +5,9 @@
 #include "base/log.h"
 #include "registry/internal.h"
 
-#define BATCH     16 /* in one transaction: pushes share the same writer and must not feel it */
+/* In one transaction.  Pushes share the same writer and must not feel it: while one waits it is the second. */
+#define BATCH     64
+#define BATCH_MIN 8
 #define TRIES_MAX 20
 
 typedef struct {
@@ -16,6 +18,7 @@ typedef struct {
   const char *rule; /* unlink */
   gboolean dry;
   RpRows *rows;         /* of the queue: digest, time, size */
+  gsize looked;         /* at so many of them */
   gboolean fresh;       /* the guard knew all that was recorded */
   RpCollectPass result; /* of this transaction, counted from pass */
 } Step;
@@ -70,17 +73,24 @@ need_all_read (RpTxn *txn, GError **error)
 }
 
 static gboolean
+is_enough (const Step *step)
+{
+  return step->looked == rp_rows_count (step->rows)
+         || (step->looked >= BATCH_MIN && !step->dry && rp_db_is_waited_for (step->registry->db));
+}
+
+static gboolean
 for_each_row (RpTxn *txn, Step *step, StepOne one, GError **error)
 {
   step->fresh = TRUE;
   step->result = *step->pass;
   if (!need_all_read (txn, error))
     return FALSE;
-  for (gsize row = 0; step->fresh && row < rp_rows_count (step->rows); row++)
+  for (step->looked = 0; step->fresh && !is_enough (step); step->looked++)
     {
       RpDigest digest;
 
-      if (!rp_digest_parse (rp_rows_text (step->rows, row, 0), &digest, error)
+      if (!rp_digest_parse (rp_rows_text (step->rows, step->looked, 0), &digest, error)
           || !one (txn, step, &digest, error))
         return FALSE;
     }
@@ -96,14 +106,14 @@ static void
 advance (Step *step)
 {
   RpCollectPass *pass = step->pass;
-  gsize rows = rp_rows_count (step->rows);
+  gsize looked = step->looked;
 
   *pass = step->result;
-  pass->done = rows < BATCH;
-  if (rows == 0)
+  pass->done = looked < BATCH && looked == rp_rows_count (step->rows);
+  if (looked == 0)
     return;
-  pass->after_us = rp_rows_int (step->rows, rows - 1, 1);
-  g_strlcpy (pass->after, rp_rows_text (step->rows, rows - 1, 0), sizeof pass->after);
+  pass->after_us = rp_rows_int (step->rows, looked - 1, 1);
+  g_strlcpy (pass->after, rp_rows_text (step->rows, looked - 1, 0), sizeof pass->after);
 }
 
 static gboolean

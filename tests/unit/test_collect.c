@@ -419,6 +419,73 @@ no_failure_loses_what_is_needed (void **state)
   assert_false (fired);
 }
 
+/* ---- who else writes ---- */
+
+typedef struct {
+  RpDb *db;
+  GThread *other;
+  guint asked;
+} Busy;
+
+static gboolean
+write_nothing (RpTxn *txn, gpointer user_data, GError **error)
+{
+  return TRUE;
+}
+
+static gpointer
+write_as_a_push_does (gpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  check_ok (rp_db_write (user_data, write_nothing, NULL, &error));
+  return NULL;
+}
+
+/* Somebody comes to write while the first is looked at. */
+static gboolean
+check_while_somebody_waits (RpTxn *txn, const RpDigest *digest, gboolean *out_fresh, json_t **out_holder,
+                            gpointer user_data, GError **error)
+{
+  Busy *busy = user_data;
+
+  if (busy->asked++ == 0)
+    {
+      assert_false (rp_db_is_waited_for (busy->db));
+      busy->other = g_thread_new ("other", write_as_a_push_does, busy->db);
+      while (!rp_db_is_waited_for (busy->db))
+        g_thread_yield ();
+    }
+  *out_fresh = TRUE;
+  return TRUE;
+}
+
+static void
+a_step_is_short_while_somebody_waits_to_write (void **state)
+{
+  Fixture *fixture = *state;
+  Busy busy = { .db = fixture->db };
+  const RpRegistryGuard asked = { .check = check_while_somebody_waits, .user_data = &busy };
+  g_autoptr (GError) error = NULL;
+  RpCollectPass pass = { 0 };
+
+  for (int i = 0; i < 100; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("garbage %d", i);
+      push_blob (fixture, name);
+    }
+  rp_registry_set_guard (fixture->registry, &asked);
+  check_ok (rp_collect_condemn (fixture->registry, &pass, SOON, FALSE, &error));
+  g_thread_join (busy.other);
+  assert_int_equal (pass.taken.blobs, 8);
+  assert_false (pass.done);
+  check_ok (rp_collect_condemn (fixture->registry, &pass, SOON, FALSE, &error));
+  assert_int_equal (pass.taken.blobs, 8 + 64);
+  check_ok (rp_collect_condemn (fixture->registry, &pass, SOON, FALSE, &error));
+  assert_int_equal (pass.taken.blobs, 100);
+  assert_true (pass.done);
+}
+
 /* ---- bytes without a record ---- */
 
 static void
@@ -543,6 +610,7 @@ main (void)
     TEST (an_unread_manifest_stops_the_deletion_until_it_is_read),
     TEST (what_cannot_be_read_stops_the_deletion),
     TEST (no_failure_loses_what_is_needed),
+    TEST (a_step_is_short_while_somebody_waits_to_write),
     TEST (bytes_of_a_push_that_was_cut_off_are_found),
     TEST (a_sweep_brings_back_what_is_known),
     TEST (R06_a_push_never_sees_a_gap),
