@@ -218,6 +218,29 @@ def test_R29_a_freeze_stops_releases_and_no_rollback(shop, server, cli):
     cli("ledger", "verify").ok()
 
 
+def blobs_fetched(server):
+    """How often a blob was asked for, by the server's own count."""
+    text = server.request("GET", "/metrics")[2].decode()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+               if line.startswith("repoint_http_requests_total") and "/blobs/{digest}" in line and 'method="GET"' in line)
+
+
+def test_R40_a_rollback_waits_for_no_gate_and_fetches_nothing(shop, server, cli):
+    shop.ship("1.1")
+    before = blobs_fetched(server)
+    assert before > 0
+    declare(shop, ALWAYS.replace("{freeze", "{approvals: {needed: 3}, rate: {at_most: 1, per: 1h}, freeze")).ok()
+    cli("pause", "shop/production", "--because", "the auditors look").ok()
+    cli("release", "hold", "shop/production", "1.0", "--because", "it is old").ok()
+    closed = [gate["gate"] for gate in cli("plan", "shop/production", "1.0", "-o", "json").exits(5).json["gates"]
+              if gate["state"] == "closed"]
+    assert closed == ["hold", "pause", "freeze", "approvals", "rate"]
+    shop.undo()
+    assert shop.runs() == "1.0"
+    assert blobs_fetched(server) == before, "what ran here before is still on the host"
+    assert shop.history()[0]["outcome"] == "healthy"
+
+
 def test_R29_it_goes_back_by_itself_in_a_freeze(server, cli, start_agent, tmp_path):
     shop = Shop(server, cli, start_agent, tmp_path, trial="2s", on_failure="rollback")
     shop.ship("1.0")
