@@ -31,7 +31,7 @@ WEIGHTS = {
     "push": 16, "push_what_lacks": 8, "move_tag": 6, "delete_tag": 5, "delete_manifest": 8, "delete_blob": 2,
     "release": 6, "deploy": 7, "undo": 4, "observe": 3, "hold": 3, "unhold": 3, "set_policy": 4, "drop_policy": 2,
     "retain": 8, "collect": 10, "pass_time": 10, "flip": 2, "heal": 3, "verify": 2, "ready": 3, "kill": 1,
-    "cut": 5, "settle": 1, "scrub": 4, "restore": 4, "cut_collection": 4,
+    "cut": 5, "settle": 1, "scrub": 4, "restore": 4, "cut_collection": 4, "lose": 1,
 }
 
 
@@ -41,7 +41,7 @@ def make_schedule(seed, length):
     return [[dice.choices(names, weights)[0], dice.randrange(10**9)] for _ in range(length)]
 
 
-NEVER_CUT = ("cut", "cut_collection", "kill", "settle", "flip", "pass_time")
+NEVER_CUT = ("cut", "cut_collection", "kill", "settle", "flip", "lose", "pass_time")
 
 
 class Player:
@@ -78,6 +78,8 @@ class Player:
             self.dice = random.Random(0)
             self.settle()
             self.finish()
+        except oci.RegistryError as refused:
+            raise AssertionError(f"refused: {refused}") from refused
         finally:
             if self.registry:
                 self.registry.close()
@@ -425,10 +427,19 @@ class Player:
         algorithm, hexes = digest.split(":")
         return self.server.data / "blobs" / algorithm / hexes[:2] / hexes
 
-    def flip(self):
+    def to_damage(self):
+        """Something that is needed; or None, as what is damaged stands in the way of much."""
         if len(self.model.damaged) > 1:
-            return False
-        digest = self.pick(sorted(digest for digest in self.model.reachable() if self.stored(digest).exists()))
+            return None
+        return self.pick(sorted(digest for digest in self.model.reachable() if self.stored(digest).exists()))
+
+    def damage(self, digest):
+        self.model.damaged.add(digest)
+        self.model.noticed.discard(digest)
+        return True
+
+    def flip(self):
+        digest = self.to_damage()
         if not digest:
             return False
         path = self.stored(digest)
@@ -439,9 +450,15 @@ class Player:
         path.write_bytes(data)
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
         path.chmod(0o444)
-        self.model.damaged.add(digest)
-        self.model.noticed.discard(digest)
-        return True
+        return self.damage(digest)
+
+    def lose(self):
+        """A file that is no longer there, without a word."""
+        digest = self.to_damage()
+        if not digest:
+            return False
+        self.stored(digest).unlink()
+        return self.damage(digest)
 
     def heal(self):
         """The next push of the right bytes."""

@@ -37,7 +37,7 @@ def play(tmp_path, seed, steps):
 
 @pytest.mark.asan
 def test_R03_R04_R05_R25_random_schedules(tmp_path, crash_points):
-    steps = STEPS or max(250, 3 * crash_points)
+    steps = STEPS or max(250, 2 * crash_points)
     seed = int(os.environ.get("REPOINT_MODEL_SEED", "801"))
     counts, kills, end = {}, 0, seed + max(1, steps // SCHEDULE)
     print(f"REPOINT_MODEL_SEED={seed}")
