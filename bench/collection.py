@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -57,6 +58,15 @@ class Pushes:
         return json.loads(done.stdout)
 
 
+def clear(server):
+    """Lets all go that is loose: what cut-off pushes of other measurements left."""
+    while True:
+        time.sleep(PAUSE_S)
+        told = collect(server)[1]
+        if told["condemned"]["blobs"] + told["unlinked"]["blobs"] + told["waiting"]["blobs"] == 0:
+            return
+
+
 def collect_loose(server, loose):
     """Seconds that it takes to condemn and then to unlink `loose` blobs, without the times in between."""
     time.sleep(PAUSE_S)
@@ -70,6 +80,22 @@ def collect_loose(server, loose):
 
 # ---- by what a store has ----
 
+def unlink_by_hand(work, count):
+    """Seconds to unlink as many files of the same size: what the file system takes of it. One that tells the disk
+    what is free (`discard`) takes most."""
+    place = work / "by-hand"
+    place.mkdir(parents=True)
+    for number in range(count):
+        (place / str(number)).write_bytes(os.urandom(4096))
+    os.sync()
+    started = time.monotonic()
+    for number in range(count):
+        (place / str(number)).unlink()
+    took = time.monotonic() - started
+    place.rmdir()
+    return took
+
+
 def of_store(work, table, blobs, rounds, same):
     """A registry of so many blobs: 1 % of it, then `same` blobs `rounds` times; the seconds of those."""
     server = peers.Repoint(work / f"collect-{blobs}", dataset.get(blobs // 10, blobs), TIMES).start()
@@ -79,9 +105,12 @@ def of_store(work, table, blobs, rounds, same):
         pushes = Pushes(server)
         table.add(f"{blobs:,} blobs, none loose: first collection, which looks through the store", "s", OWN,
                   collect(server)[0], better="less")
+        clear(server)
         pushes.push(loose)
         table.add(f"{blobs:,} blobs, {loose:,} loose: collection", "s", OWN, collect_loose(server, loose),
                   Target(below=30) if big else None, "less")
+        table.add(f"{blobs:,} blobs, {loose:,} loose: as many files unlinked by hand", "s", OWN,
+                  unlink_by_hand(work, loose), better="less")
         times = []
         for _ in range(rounds):
             pushes.push(same)
@@ -164,7 +193,7 @@ def compare_own(work, table, row, manifests, loose, rounds):
     server = peers.Repoint(work / "gc", dataset.get(manifests, 3 * manifests), TIMES).start()
     try:
         pushes = Pushes(server, 1000)
-        collect(server)
+        clear(server)
         for _ in range(rounds):
             alone = pushes.push(loose)
             time.sleep(PAUSE_S)

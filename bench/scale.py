@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import collection
 import dataset
 import peers
 from support import oci
@@ -74,12 +75,28 @@ def first_answer(server):
     raise RuntimeError("the server did not answer")
 
 
+def ledger_page(server, last):
+    """Seconds for the last hundred events."""
+    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        link.connect()
+        started = time.monotonic()
+        link.request("GET", f"/api/v1/ledger?after={last - 100}&limit=100")
+        events = json.loads(link.getresponse().read())["events"]
+        took = time.monotonic() - started
+    finally:
+        link.close()
+    if len(events) != 100:
+        raise RuntimeError(f"{len(events)} events came instead of 100")
+    return took
+
+
 def push_and_kill(server, seed):
     """SIGKILL in the middle of pushes: the log of the database is what it happens to be."""
     with subprocess.Popen([dataset.tool("load"), "push", server.address, "bench/killed", "8", "200", "4096", str(seed)],
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as load:
         try:
-            load.wait(1)
+            load.wait(0.3)
         except subprocess.TimeoutExpired:
             pass
         server.kill()
@@ -87,15 +104,19 @@ def push_and_kill(server, seed):
 
 def start(work, table, rounds, quick):
     manifests, blobs = (1000, 10000) if quick else (100_000, 1_000_000)
-    server = peers.Repoint(work / "start", dataset.get(manifests, blobs), ("--scrub-every", "365d"))
+    server = peers.Repoint(work / "start", dataset.get(manifests, blobs), collection.TIMES)
     row = f"start with {manifests:,} manifests and {blobs:,} blobs, to the first answer"
     try:
         for turn in range(rounds):
             table.add(row, "ms", server.name, first_answer(server) * 1000, Target(below=200), "less")
+            table.add(f"a page of 100 of {manifests + blobs:,} events", "ms", server.name,
+                      ledger_page(server, manifests + blobs) * 1000, Target(below=5), "less")
             push_and_kill(server, turn + 1)
             table.add(f"{row}, after a SIGKILL", "ms", server.name, first_answer(server) * 1000, Target(below=200),
                       "less")
             server.stop()
+        server.start()
+        collection.clear(server)
     finally:
         server.stop()
 
