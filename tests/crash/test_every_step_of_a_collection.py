@@ -22,7 +22,7 @@ GRACE, KEEP = 3600, 86400  # seconds
 ARGS = ["--collect-grace", "1h", "--collect-keep", "1d", "--collect-every", "365d", "--retention-every", "365d",
         "--scrub-every", "365d"]
 STEPS_AT_LEAST = 15  # fewer would mean that the cutter does not see the collection
-WORK_HAS = 40        # steps, about: with fewer crash points than that, each second or fifth … is cut
+WORK_HAS = 100       # steps, about: with fewer crash points than that, each second or fifth … is cut
 
 APP = """\
 app: shop
