@@ -263,6 +263,22 @@ judge_webhook (const RpGateFacts *facts, GPtrArray *gates)
          way_through (facts, "webhook", "see to what it says"));
 }
 
+static void
+judge_signatures (const RpGateFacts *facts, GPtrArray *gates)
+{
+  char **keys = facts->rules->keys;
+  const RpSignatureAnswer *answer = facts->signatures;
+  if (keys == NULL)
+    return;
+  if (answer == NULL || !g_strv_equal ((const char *const *) answer->keys, (const char *const *) keys))
+    add (gates, "signatures", g_strdup ("signatures were not looked at: the gates changed in between"),
+         g_strdup ("do it again"));
+  else
+    add (gates, "signatures", g_strdup_printf ("%s: %s", facts->version, answer->reason),
+         answer->trusted ? NULL
+                         : way_through (facts, "signatures", "sign its digests, `cosign sign --key`"));
+}
+
 /* ---- all of them ---- */
 
 static const struct
@@ -278,6 +294,7 @@ static const struct
   { "approvals", judge_approvals, NULL },
   { "rate", judge_rate, NULL },
   { "webhook", judge_webhook, NULL },
+  { "signatures", judge_signatures, NULL },
 };
 
 gboolean

@@ -18,7 +18,7 @@ const char *rp_gate_state_name (RpGateState state);
 
 typedef struct
 {
-  const char *name; /* `hold`, `pause`, `freeze`, `upstream`, `approvals`, `rate`, `webhook` */
+  const char *name; /* `hold`, `pause`, `freeze`, `upstream`, `approvals`, `rate`, `webhook`, `signatures` */
   RpGateState state;
   char *reason;
   char *way_out; /* or NULL */
@@ -49,14 +49,23 @@ typedef struct
   char *reason;
 } RpWebhookAnswer;
 
+/* What the signatures of its components say: release/attested.h. */
+typedef struct
+{
+  char **keys; /* that were asked for */
+  gboolean trusted;
+  char *reason;
+} RpSignatureAnswer;
+
 /* What rp_gate_facts_load() allocates, rp_gate_facts_clear() frees. */
 typedef struct
 {
-  const char *app; /* these three, `pause` and `answer` are borrowed */
+  const char *app; /* these three, `pause`, `answer` and `signatures` are borrowed */
   const char *environment;
   const char *version;
   const RpPause *pause; /* or NULL */
   const RpWebhookAnswer *answer; /* NULL: not asked */
+  const RpSignatureAnswer *signatures; /* NULL: not looked at */
   RpReleaseHold *hold;  /* of the release here, or NULL */
   RpGateRules *rules;
   GPtrArray *upstreams;   /* RpGateUpstream, as the rules name them */

@@ -5,7 +5,9 @@
 #include "base/error.h"
 #include "base/http.h"
 #include "base/json.h"
+#include "oci/signature.h"
 
+#define KEYS_MAX       20
 #define FREEZES_MAX   50
 #define APPROVALS_MAX 20
 #define RATE_MAX      1000
@@ -30,6 +32,7 @@ rp_gate_rules_free (RpGateRules *rules)
   g_strfreev (rules->from);
   g_free (rules->approvers);
   g_free (rules->webhook);
+  g_strfreev (rules->keys);
   g_free (rules);
 }
 
@@ -147,20 +150,49 @@ parse_webhook (const RpYamlNode *map, RpGateRules *rules, GError **error)
                            "expected an https:// address, or http:// on this host, without a password");
 }
 
+static gboolean
+parse_signatures (const RpYamlNode *map, RpGateRules *rules, GError **error)
+{
+  static const char *const keys[] = { "keys", NULL };
+  const RpYamlNode *node = rp_yaml_get (map, "signatures");
+  g_autoptr (GError) local = NULL;
+  if (node == NULL)
+    return TRUE;
+  if (!rp_yaml_expect_map (node, keys, error) || !rp_yaml_opt_strv (node, "keys", &rules->keys, error))
+    return FALSE;
+  guint n = rules->keys == NULL ? 0 : g_strv_length (rules->keys);
+  if (n == 0 || n > KEYS_MAX)
+    return rp_yaml_error (node, error, "keys: expected a list of 1 to %d public keys", KEYS_MAX);
+  for (char **key = rules->keys; *key != NULL; key++)
+    if (!rp_signature_check_key (*key, &local))
+      return rp_yaml_error (rp_yaml_get (node, "keys"), error, "%s", local->message);
+  return TRUE;
+}
+
 RpGateRules *
 rp_gate_rules_parse (const RpYamlNode *node, GError **error)
 {
-  static const char *const keys[] = { "freeze", "from", "soak", "approvals", "rate", "webhook", NULL };
+  static const char *const keys[] = { "freeze", "from", "soak", "approvals", "rate", "webhook", "signatures", NULL };
   g_autoptr (RpGateRules) rules = rp_gate_rules_new ();
   if (node != NULL
       && (!rp_yaml_expect_map (node, keys, error) || !parse_freezes (node, rules, error)
           || !parse_soak (node, rules, error) || !parse_approvals (node, rules, error)
-          || !parse_rate (node, rules, error) || !parse_webhook (node, rules, error)))
+          || !parse_rate (node, rules, error) || !parse_webhook (node, rules, error)
+          || !parse_signatures (node, rules, error)))
     return NULL;
   return g_steal_pointer (&rules);
 }
 
 /* ---- JSON ---- */
+
+static json_t *
+texts_to_json (char **texts)
+{
+  json_t *array = json_array ();
+  for (char **text = texts; *text != NULL; text++)
+    json_array_append_new (array, json_string (*text));
+  return array;
+}
 
 static json_t *
 freezes_to_json (const GPtrArray *freezes)
@@ -214,11 +246,12 @@ rp_gate_rules_to_json (const RpGateRules *rules)
   if (rules->freezes->len > 0)
     json_object_set_new (json, "freeze", freezes_to_json (rules->freezes));
   if (rules->from != NULL)
+    json_object_set_new (json, "from", texts_to_json (rules->from));
+  if (rules->keys != NULL)
     {
-      json_t *from = json_array ();
-      for (char **name = rules->from; *name != NULL; name++)
-        json_array_append_new (from, json_string (*name));
-      json_object_set_new (json, "from", from);
+      json_t *signatures = json_object ();
+      json_object_set_new (signatures, "keys", texts_to_json (rules->keys));
+      json_object_set_new (json, "signatures", signatures);
     }
   if (rules->soak_ms > 0)
     json_object_set_new (json, "soak_ms", json_integer (rules->soak_ms));
@@ -249,12 +282,14 @@ read_limits (const json_t *json, RpGateRules *rules)
   const json_t *approvals = json_object_get (json, "approvals");
   const json_t *rate = json_object_get (json, "rate");
   const json_t *webhook = json_object_get (json, "webhook");
+  const json_t *keys = json_object_get (json_object_get (json, "signatures"), "keys");
   rules->from = from == NULL ? NULL : rp_json_strv (from);
   rules->soak_ms = rp_json_int (json, "soak_ms");
   rules->approvals = rp_json_int (approvals, "needed");
   rules->approvers = g_strdup (rp_json_str (approvals, "group"));
   rules->rate_most = rp_json_int (rate, "at_most");
   rules->rate_per_ms = rp_json_int (rate, "per_ms");
+  rules->keys = keys == NULL ? NULL : rp_json_strv (keys);
   rules->webhook = g_strdup (rp_json_str (webhook, "url"));
   rules->webhook_timeout_ms = rp_json_int (webhook, "timeout_ms");
 }

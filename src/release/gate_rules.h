@@ -15,6 +15,7 @@ typedef struct
   gint64 rate_per_ms;
   char *webhook; /* or NULL */
   gint64 webhook_timeout_ms;
+  char **keys; /* of one of which each component must be signed, in PEM, NULL-ended; NULL: of none */
 } RpGateRules;
 RpGateRules *rp_gate_rules_new (void); /* that ask for nothing */
 void rp_gate_rules_free (RpGateRules *rules);

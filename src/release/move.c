@@ -30,6 +30,7 @@ rp_decision_free (RpDecision *move)
   g_free (move->caution);
   g_clear_pointer (&move->gates, g_ptr_array_unref);
   g_free (move->webhook);
+  g_strfreev (move->keys);
   g_free (move);
 }
 
@@ -437,6 +438,8 @@ judge_gates (RpTxn *txn, const RpMoveRequest *request, RpDecision *move, GError 
   if (!rp_gate_facts_load (txn, move->environment, move->release, rp_clock_now_us (), &facts, error))
     return FALSE;
   facts.answer = request->answer;
+  facts.signatures = request->signatures;
+  move->keys = g_strdupv (facts.rules->keys);
   move->webhook = g_strdup (facts.rules->webhook);
   move->webhook_timeout_ms = facts.rules->webhook_timeout_ms;
   move->gates = rp_gates_judge (&facts, request->overrides);
@@ -672,6 +675,7 @@ rp_revision_move (RpEngine *engine, const RpMoveRequest *request, gboolean *out_
       if (plan == NULL || !rp_plan_require_open (plan, error))
         return NULL;
       executed.answer = plan->answer;
+      executed.signatures = plan->signatures;
       move.request = &executed;
       move.plan = plan;
       if (!rp_db_write (engine->db, move_in_txn, &move, error))

@@ -24,6 +24,7 @@ typedef struct
   const char *actor;
   gboolean executing;              /* set by rp_revision_move(), as the next */
   const RpWebhookAnswer *answer;    /* what the webhook of the gates said; NULL: not asked */
+  const RpSignatureAnswer *signatures; /* NULL: not looked at */
   const char *idempotency_key; /* or NULL */
   const char *request_hash;    /* of the request's content; needed with a key */
 } RpMoveRequest;
@@ -47,6 +48,7 @@ typedef struct
   GPtrArray *gates;   /* RpGate; none for a rollback */
   char *webhook;      /* that must be asked, or NULL */
   gint64 webhook_timeout_ms;
+  char **keys; /* of signatures that must be looked at, or NULL */
 } RpDecision;
 void rp_decision_free (RpDecision *move);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpDecision, rp_decision_free)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "release/attested.h"
 #include "release/engine_priv.h"
 #include "release/gone.h"
 #include "release/platforms.h"
@@ -44,6 +45,7 @@ rp_plan_free (RpPlan *plan)
     return;
   rp_decision_free (plan->move);
   rp_webhook_answer_free (plan->answer);
+  rp_signature_answer_free (plan->signatures);
   rp_bytes_clear (&plan->bytes);
   g_clear_pointer (&plan->items, g_ptr_array_unref);
   g_free (plan);
@@ -318,17 +320,21 @@ look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   return look->targets != NULL;
 }
 
-/* With the answer of the webhook, if there is one to ask: it is asked outside of the transaction, and decided again with
- * what it said. */
+/* With the answer of the webhook and the signatures, if gates ask for them: they are looked at outside of the transaction,
+ * and it is decided again with what they say. */
 static gboolean
 look (RpEngine *engine, Look *look, RpPlan *plan, GError **error)
 {
   if (!rp_db_read (engine->db, look_in_txn, look, error))
     return FALSE;
-  if (look->move->webhook == NULL)
+  if (look->move->webhook == NULL && look->move->keys == NULL)
     return TRUE;
-  plan->answer = rp_webhook_ask (engine, &look->request, look->move);
+  if (look->move->webhook != NULL)
+    plan->answer = rp_webhook_ask (engine, &look->request, look->move);
+  if (look->move->keys != NULL)
+    plan->signatures = rp_attested_look (engine, look->move->release, look->move->keys);
   look->request.answer = plan->answer;
+  look->request.signatures = plan->signatures;
   g_clear_pointer (&look->move, rp_decision_free);
   g_clear_pointer (&look->targets, g_ptr_array_unref);
   return rp_db_read (engine->db, look_in_txn, look, error);

@@ -34,7 +34,8 @@ void rp_bytes_clear (RpBytes *bytes);
 typedef struct
 {
   RpDecision *move;
-  RpWebhookAnswer *answer; /* NULL: there is none to ask */
+  RpWebhookAnswer *answer;       /* NULL: there is none to ask */
+  RpSignatureAnswer *signatures; /* NULL: there are none to look at */
   RpRevisionKind kind;
   RpBytes bytes;
   gboolean blocked;

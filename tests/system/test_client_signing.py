@@ -106,6 +106,53 @@ def test_cosign_is_refused_another_key(place, cosign):
     assert done.returncode != 0 and "signature" in done.stderr
 
 
+def declare(cli, *keys):
+    document = {"app": "shop", "components": {"web": {"repository": "shop/web"}},
+                "environments": [{"name": "production", "gates": {"signatures": {"keys": [*keys]}}}]}
+    return cli("apply", "-f", "-", input=json.dumps(document))
+
+
+@pytest.mark.parametrize("place", ["open"], indirect=True)
+def test_an_environment_takes_only_what_is_signed_by_its_keys(place, cosign, cli):
+    cosign("generate-key-pair", "--output-key-prefix", "second")
+    first, second = ((cosign.home / f"{name}.pub").read_text() for name in ("cosign", "second"))
+    image, name = pushed(place)
+    declare(cli, first).ok()
+    cli("release", "create", "shop", "--version", "1.0", "--component", "web=1.0").ok()
+
+    def deploy(rc, *args):
+        return cli("deploy", "shop/production", "1.0", *args).exits(rc)
+
+    assert "no signature by a key of this environment: component web" in deploy(5).stderr
+    # An attestation by the right key says something else, and another key says nothing here.
+    (cosign.home / "predicate.json").write_text('{"scan": "it is full of holes"}')
+    cosign("attest", "--key", "cosign.key", *OFFLINE, "--type", "https://acme.example/scan/v1", "--predicate",
+           "predicate.json", name)
+    assert "attestation of something else" in deploy(5).stderr
+    cosign("sign", "--key", "second.key", *OFFLINE, name)
+    deploy(5)
+    # Nor does a signature of something else that was moved here by hand.
+    other, other_name = pushed(place, "2.0")
+    cosign("sign", "--key", "cosign.key", *OFFLINE, other_name)
+    with place.registry() as registry:
+        moved = json.loads(registry.get_manifest("shop/web", referrers(place, other.digest)[0]["digest"]))
+        moved["subject"] |= {"digest": image.digest, "size": len(image.manifest)}
+        registry.push_manifest("shop/web", "moved", json.dumps(moved).encode(), moved["mediaType"])
+    assert len(referrers(place, image.digest)) == 3
+    deploy(5)
+    cosign("sign", "--key", "cosign.key", *OFFLINE, name)
+    assert "signatures open" in deploy(0, "--dry-run").stdout
+    deploy(0)
+    # The keys of now count, and any of several is enough.
+    declare(cli, second, first).ok()
+    deploy(0, "--again")
+    cosign("generate-key-pair", "--output-key-prefix", "third")
+    declare(cli, (cosign.home / "third.pub").read_text()).ok()
+    deploy(5, "--again")
+    deploy(0, "--again", "--override", "signatures", "--because", "the keys were changed in a hurry")
+    assert "no public key" in declare(cli, "-----BEGIN PUBLIC KEY-----").exits(2).stderr
+
+
 # ---- Notation ----
 
 @pytest.fixture

@@ -302,6 +302,24 @@ test_webhook (void **unused)
 }
 
 static void
+test_signatures (void **unused)
+{
+  char first[] = "key 1", second[] = "key 2", why[] = "component web (it is not signed by this key)";
+  char *keys[] = { first, NULL }, *others[] = { second, NULL };
+  g_autoptr (RpGateRules) rules = rp_gate_rules_new ();
+  RpGateFacts facts = facts_of (rules);
+  RpSignatureAnswer no = { keys, FALSE, why }, yes = { keys, TRUE, why }, before = { others, TRUE, why };
+  rules->keys = g_strdupv (keys);
+  check_gate (&facts, "signatures", RP_GATE_CLOSED, "were not looked at");
+  facts.signatures = &before;
+  check_gate (&facts, "signatures", RP_GATE_CLOSED, "the gates changed in between");
+  facts.signatures = &no;
+  check_gate (&facts, "signatures", RP_GATE_CLOSED, "v2: component web (it is not signed by this key)");
+  facts.signatures = &yes;
+  check_gate (&facts, "signatures", RP_GATE_OPEN, "v2: ");
+}
+
+static void
 test_names_of_overrides (void **unused)
 {
   static const struct
@@ -313,7 +331,7 @@ test_names_of_overrides (void **unused)
     { { "freeze", NULL }, NULL },
     { { "freeze", "hold", NULL }, "release unhold" },
     { { "pause", NULL }, "repoint resume" },
-    { { "everything", NULL }, "is no gate that can be overridden; those are: freeze, upstream, approvals, rate, webhook" },
+    { { "everything", NULL }, "is no gate that can be overridden; those are: freeze, upstream, approvals, rate, webhook, signatures" },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
     {
@@ -341,6 +359,7 @@ test_rules_survive_the_ledger (void **unused)
   rules->rate_per_ms = 86400000;
   rules->webhook = g_strdup ("https://example.org/");
   rules->webhook_timeout_ms = 1000;
+  rules->keys = g_strsplit ("key 1,key 2", ",", -1);
   g_autoptr (json_t) json = rp_gate_rules_to_json (rules);
   g_autofree char *text = rp_json_canonical (json);
   g_autoptr (RpGateRules) again = rp_gate_rules_from_text (text, &error);
@@ -363,6 +382,7 @@ main (void)
     cmocka_unit_test (test_approvals),
     cmocka_unit_test (test_rate),
     cmocka_unit_test (test_webhook),
+    cmocka_unit_test (test_signatures),
     cmocka_unit_test (test_names_of_overrides),
     cmocka_unit_test (test_rules_survive_the_ledger),
   };
