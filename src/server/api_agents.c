@@ -29,13 +29,17 @@ rp_api_pointer (RpRequest *request, GError **error)
   const char *environment = rp_request_param (request, "environment");
   const char *target = rp_request_param (request, "target");
   const RpIdentity *identity = rp_request_identity (request);
-  const RpAgentWord word = { rp_request_query (request, "agent"), rp_request_query (request, "driver"),
-                             rp_request_query (request, "platform"), rp_request_query (request, "pull"),
-                             identity != NULL ? identity->token : NULL };
+  RpAgentWord word = { rp_request_query (request, "agent"), rp_request_query (request, "driver"),
+                             rp_request_query (request, "platform") };
   RpEngine *engine = rp_request_services (request)->engine;
   gint64 after;
   gint64 wait_ms;
   RpPointerView *raw = NULL;
+  if (!rp_request_waited (request)) /* else another poll may have said something newer */
+    {
+      word.pull = rp_request_query (request, "pull");
+      word.token = identity != NULL ? identity->token : NULL;
+    }
   if (!rp_api_poll (request, &after, &wait_ms, error))
     return FALSE;
   gboolean force = wait_ms == 0 || rp_request_expired (request);

@@ -65,6 +65,12 @@ rp_request_wait (RpRequest *request, gint64 wait_ms)
 }
 
 gboolean
+rp_request_waited (const RpRequest *request)
+{
+  return request->deadline_us != 0;
+}
+
+gboolean
 rp_request_expired (const RpRequest *request)
 {
   return request->expired;

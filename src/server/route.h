@@ -69,6 +69,8 @@ void rp_respond_header (RpRequest *request, const char *name, const char *value)
  * while it waits. */
 gboolean rp_request_wait (RpRequest *request, gint64 wait_ms);
 gboolean rp_request_expired (const RpRequest *request);
+/* Has it waited already? Then what it says is as old as that. */
+gboolean rp_request_waited (const RpRequest *request);
 
 typedef enum {
   RP_ROUTE_READ = 0,

@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -572,6 +573,22 @@ def test_R21_what_a_host_finds_out_counts_until_its_next_try(declared, start_age
     assert not ready["ready"] and "credentials of web-1: refused by the proxy" in ready["reasons"][0]
     agent.start()
     assert credentials(guarded, "work")["ready"]
+
+
+def test_R21_a_poll_that_waited_says_nothing_newer_than_a_later_one(declared):
+    guarded = declared
+    token = bearer(guarded.robot("host-1", "agent:shop/production/web-1"))
+    seq = json.loads(guarded.server.request("GET", POINTER, None, token)[2])["seq"]
+    waits = threading.Thread(target=guarded.status,
+                             args=("GET", f"{POINTER}&pull=ok&after={seq}&wait_ms=200000", token))
+    waits.start()
+    credentials(guarded, "work")
+    assert guarded.status("GET", POINTER + "&pull=no", token) == 200
+    guarded.push("shop/web", "1.0", oci.make_image([{"version": "1.0"}]), guarded.token)
+    guarded.cli("release", "create", "shop", "--version", "1.0", "--component", "web=1.0", token=guarded.token).ok()
+    guarded.cli("deploy", "shop/production", "1.0", "--no-wait", token=guarded.token).ok()
+    waits.join()  # it is answered, after another look
+    assert credentials(guarded, "refused")["credentials"][0]["message"] == "no"
 
 
 def test_container_agent_pulls_with_its_token(declared, engine, start_agent, tmp_path):
