@@ -38,9 +38,9 @@
 #define CONNECTION_MEMORY (16 * 1024) /* held by every connection and cleared for each request */
 #define CONNECTION_LIMIT 32768
 #define IDLE_TIMEOUT_S 120 /* longer than the 90 s for which Go clients keep idle connections */
-#define STREAM_BUFFER (512 * 1024)
-#define FULL_MAX 3    /* buffers that wait for the sink, before the client has to */
-#define DRAIN_MAX 8   /* buffers that one worker takes before it sees to other requests */
+#define STREAM_BUFFER (256 * 1024)
+#define FULL_MAX 8    /* buffers that wait for the sink, before the client has to */
+#define DRAIN_MAX 16  /* buffers that one worker takes before it sees to other requests */
 #define API_BODY_LIMIT (1024 * 1024)
 #define WAIT_MAX_US (5 * 60 * G_USEC_PER_SEC)
 
