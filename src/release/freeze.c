@@ -131,8 +131,8 @@ rp_freeze_new (const char *at, const char *zone, gint64 for_ms, const char *beca
       g_set_error_literal (error, RP_ERROR, RP_ERROR_INVALID, "a freeze lasts for 1m to 366d");
       return NULL;
     }
-  GTimeZone *timezone = g_time_zone_new_identifier (zone != NULL ? zone : "UTC");
-  if (timezone == NULL)
+  GTimeZone *place = g_time_zone_new_identifier (zone != NULL ? zone : "UTC");
+  if (place == NULL)
     {
       g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
                    "\"%s\" is no time zone of this machine: expected a name such as Europe/Berlin, or UTC",
@@ -145,7 +145,7 @@ rp_freeze_new (const char *at, const char *zone, gint64 for_ms, const char *beca
   freeze->for_ms = for_ms;
   freeze->because = g_strdup (because);
   freeze->cron = cron;
-  freeze->timezone = timezone;
+  freeze->timezone = place;
   return freeze;
 }
 
