@@ -229,6 +229,10 @@ class Mixer:
             self.pointer = {self.known: answer["release"]["version"]}
             self.healthy(server)
             return True
+        if status == 200:  # current already, healthy and everywhere: there was nothing to do
+            assert answer["number"] == self.known and answer["release"]["version"] == version, answer
+            del self.pointer[self.known + 1]
+            return True
         assert status in (404, 409, 422), (status, answer)
         del self.pointer[self.known + 1]
         return False
