@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "registry/internal.h"
 
@@ -104,6 +105,18 @@ rp_registry_take_healed (RpRegistry *registry, const RpPatient *patient, const c
   return take (&heal, error);
 }
 
+/* A push that was killed before it was recorded, or somebody who put the file back: the true bytes are there. */
+static gboolean
+lies_right (const Heal *heal)
+{
+  const RpDigest *digest = &heal->patient.digest;
+  rp_autofd int fd = rp_store_open_blob (heal->registry->store, digest, NULL, NULL);
+  RpDigest found;
+
+  return fd >= 0 && rp_digest_of_fd (digest->algorithm, fd, &found, NULL, NULL)
+         && rp_digest_equal (&found, digest);
+}
+
 static void
 ask (Heal *heal, const RpHealer *healer)
 {
@@ -134,6 +147,12 @@ rp_registry_heal (RpRegistry *registry, const RpDigest *digest, const char **out
 
   if (!rp_db_read (registry->db, examine, &heal, error))
     return FALSE;
+  if (heal.damaged && lies_right (&heal))
+    {
+      heal.by = RP_HEALED_IN_PLACE;
+      if (!take (&heal, error))
+        return FALSE;
+    }
   for (guint i = 0; heal.damaged && !heal.by && i < registry->healers->len; i++)
     ask (&heal, &g_array_index (registry->healers, RpHealer, i));
   *out_by = heal.by;

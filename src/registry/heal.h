@@ -50,7 +50,9 @@ GArray *rp_registry_take_hurt (RpRegistry *registry);
 void rp_registry_on_hurt (RpRegistry *registry, void (*listener) (gpointer user_data),
                           gpointer user_data);
 
-/* Asks healers until one brings the bytes of `digest`, which is damaged. *out_by is its name, NULL where none could
+#define RP_HEALED_IN_PLACE "scrub"
+/* If the true bytes of `digest`, which is damaged, lie in their place, records that, by RP_HEALED_IN_PLACE;
+ * else asks healers until one brings them. *out_by is its name, NULL where none could
  * or there is nothing to heal (borrowed). A healer that fails is a line on the log and no error. Blocks
  * for as long as they do. */
 gboolean rp_registry_heal (RpRegistry *registry, const RpDigest *digest, const char **out_by,

@@ -68,12 +68,27 @@ where_it_lies (RpRegistry *registry, const RpDigest *digest)
 }
 
 static gboolean
+heal (RpScrub *scrub, const RpDigest *digest, GError **error)
+{
+  char text[RP_DIGEST_STRING_SIZE];
+  const char *by = NULL;
+
+  if (!rp_registry_heal (scrub->scrubber->registry, digest, &by, error))
+    return FALSE;
+  if (by)
+    {
+      scrub->count.healed++;
+      add_digest (scrub->healed, rp_digest_format (digest, text));
+    }
+  return TRUE;
+}
+
+static gboolean
 handle_damage (RpScrub *scrub, const RpDigest *digest, GError **error)
 {
   RpRegistry *registry = scrub->scrubber->registry;
   char text[RP_DIGEST_STRING_SIZE];
   gboolean damaged = FALSE;
-  const char *by = NULL;
 
   if (!rp_registry_suspect (registry, digest, &damaged, error))
     return FALSE;
@@ -87,14 +102,7 @@ handle_damage (RpScrub *scrub, const RpDigest *digest, GError **error)
                 "%s of %s is damaged and is not served any more: push the true bytes again; "
                 "`repoint trace %s` says who needs it",
                 text, places, text);
-  if (!rp_registry_heal (registry, digest, &by, error))
-    return FALSE;
-  if (by)
-    {
-      scrub->count.healed++;
-      add_digest (scrub->healed, text);
-    }
-  return TRUE;
+  return heal (scrub, digest, error);
 }
 
 /* ---- one after another ---- */
@@ -103,7 +111,20 @@ typedef struct {
   RpDigest digest;
   RpRereadVerdict verdict;
   gint64 at_us;
+  gboolean was_damaged; /* by the records, and is right */
 } Seen;
+
+static gboolean
+look_up_damage (RpTxn *txn, const char *digest, gboolean *out, GError **error)
+{
+  g_autoptr (RpRows) rows
+      = rp_txn_query (txn, error, "SELECT 1 FROM damaged WHERE digest = $1", "s", digest);
+
+  if (!rows)
+    return FALSE;
+  *out = rp_rows_count (rows) > 0;
+  return TRUE;
+}
 
 /* A blob that is not there, and that nothing needs, was never verified. */
 static gboolean
@@ -112,16 +133,19 @@ note_all (RpTxn *txn, gpointer user_data, GError **error)
   static const char right[] = "INSERT INTO verified (digest, at_us, ok) VALUES ($1, $2, 1) "
                               "ON CONFLICT (digest) DO UPDATE SET at_us = $2, ok = 1";
   static const char gone[] = "DELETE FROM verified WHERE digest = $1 AND ok = 1 AND at_us < $2";
-  const GArray *seen = user_data;
+  GArray *seen = user_data;
 
   for (guint i = 0; i < seen->len; i++)
     {
-      const Seen *one = &g_array_index (seen, Seen, i);
+      Seen *one = &g_array_index (seen, Seen, i);
       char text[RP_DIGEST_STRING_SIZE];
 
+      rp_digest_format (&one->digest, text);
+      if (one->verdict == RP_REREAD_RIGHT && !look_up_damage (txn, text, &one->was_damaged, error))
+        return FALSE;
       if (one->verdict != RP_REREAD_WRONG
           && !rp_txn_exec (txn, error, NULL, one->verdict == RP_REREAD_RIGHT ? right : gone, "si",
-                           rp_digest_format (&one->digest, text), one->at_us))
+                           text, one->at_us))
         return FALSE;
     }
   return TRUE;
@@ -159,6 +183,20 @@ add_total (RpScrubber *scrubber, const RpScrubCount *before, const RpScrubCount 
   scrubber->total.failed += now->failed - before->failed;
 }
 
+/* It was damaged, and is whole again. */
+static gboolean
+forgive (RpScrub *scrub, const RpDigest *digest, GError **error)
+{
+  const guint64 before = scrub->count.healed;
+  char text[RP_DIGEST_STRING_SIZE];
+
+  if (!heal (scrub, digest, error))
+    return FALSE;
+  if (scrub->count.healed > before)
+    add_digest (scrub->damaged, rp_digest_format (digest, text));
+  return TRUE;
+}
+
 /* What was found until now, in one transaction. */
 static gboolean
 write_down (RpScrub *scrub, GArray *all, GError **error)
@@ -166,6 +204,10 @@ write_down (RpScrub *scrub, GArray *all, GError **error)
   if (all->len > 0
       && !rp_db_write (rp_registry_db (scrub->scrubber->registry), note_all, all, error))
     return FALSE;
+  for (guint i = 0; i < all->len; i++)
+    if (g_array_index (all, Seen, i).was_damaged
+        && !forgive (scrub, &g_array_index (all, Seen, i).digest, error))
+      return FALSE;
   g_array_set_size (all, 0);
   return TRUE;
 }

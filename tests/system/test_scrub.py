@@ -97,6 +97,22 @@ def test_R08_what_is_asked_for_is_read_now(start_server, cli, tmp_path, what):
     cli("scrub", "--now", what, server=server).ok()
 
 
+def test_true_bytes_that_lie_in_their_place_again_are_damaged_no_more(start_server, cli, tmp_path):
+    """A push that was killed before it was recorded, or an operator with a backup."""
+    server = start_server()
+    image = release(server, cli, "1.0", tmp_path)
+    layer = layer_of(image)
+    path = path_of(server, layer)
+    right = path.read_bytes()
+    rot(server, layer)
+    cli("scrub", "--now", "shop/web", server=server).exits(6)
+    path.write_bytes(right)
+    cli("scrub", "--now", "shop/web", server=server).ok()
+    assert events(server, "blob.healed")[-1]["body"] == {"digest": layer, "by": "scrub"}
+    assert metric(server, "repoint_blobs_damaged") == 0
+    cli("ledger", "verify", server=server).ok()
+
+
 def test_what_nobody_has_or_what_two_things_are_called_is_an_error(server, cli, tmp_path):
     release(server, cli, "1.0", tmp_path)
     for wrong in "sha256:" + "0" * 64, "shop/nothing", "nothing", "repo:shop/production", "env:shop/web":
