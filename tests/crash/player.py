@@ -95,6 +95,7 @@ class Player:
     def step(self, name):
         done = getattr(self, name)()
         self.model.answered()
+        self.notice_healed()
         key = name if done is not False else name + " (nothing to do)"
         self.counts[key] = self.counts.get(key, 0) + 1
 
@@ -452,6 +453,13 @@ class Player:
         path.chmod(0o444)
         return self.damage(digest)
 
+    def notice_healed(self):
+        """By a push that was cut off before it was answered, or by what still lay condemned."""
+        right = {digest for digest in self.model.damaged
+                 if self.stored(digest).exists() and self.stored(digest).read_bytes() == self.universe.bytes[digest]}
+        if right:
+            self.model.damaged -= right - {one["digest"] for one in self.ask("GET", "/scrub")["damaged"]}
+
     def lose(self):
         """A file that is no longer there, without a word."""
         digest = self.to_damage()
@@ -516,10 +524,12 @@ class Player:
         if not what:
             return False
         told = self.ask("POST", "/scrub", {"what": what})
-        assert not told["failed"] and not told["healed"], told
-        damaged, taken_out = set(told["damaged"]), {blob for _, blob in self.model.missing}
+        assert not told["failed"] and set(told["healed"]) <= self.model.damaged, told
+        damaged, taken_out = set(told["damaged"]) - set(told["healed"]), {blob for _, blob in self.model.missing}
         assert damaged <= self.model.damaged, f"{damaged - self.model.damaged} are right, and called damaged"
-        unseen = needed & self.model.damaged - damaged - taken_out
+        # A child that was deleted from every repository stays for its index, and nobody can ask for it.
+        needed = {digest for digest in needed if digest not in self.universe.by_digest or self.model.somewhere(digest)}
+        unseen = (needed & self.model.damaged) - damaged - taken_out
         assert not unseen, f"{what} was read, and {unseen} are not called damaged"
         self.model.noticed |= damaged
         return True
@@ -546,10 +556,13 @@ class Player:
         return True
 
     def cut_within(self, inner, steps):
-        self.cut_at.arm(self.cut_at.count + self.dice.randint(1, steps), how=KILL)
+        at = self.cut_at.count + self.dice.randint(1, steps)
+        self.cut_at.arm(at, how=KILL)
         try:
             getattr(self, inner)()
             self.cut_at.disarm()
+            if self.cut_at.count >= at:
+                raise ConnectionError("killed after it had answered")
         except LOST:
             self.server.kill9()
             self.cut_at.disarm()
