@@ -160,6 +160,15 @@ temporary_put (Temporary *temporary, const char *path, GError **error)
   return sync_parent (path, error);
 }
 
+char *
+rp_file_text (GBytes *bytes)
+{
+  gsize size;
+  const char *data = g_bytes_get_data (bytes, &size);
+
+  return g_strndup (data != NULL ? data : "", size);
+}
+
 gboolean
 rp_file_replace (const char *path, const void *data, gsize size, int mode, GError **error)
 {

@@ -22,6 +22,9 @@ gboolean rp_file_write_all (int fd, const void *data, gsize size, const char *wh
 GBytes *rp_file_read (const char *path, gsize limit_bytes, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same bytes as text, up to the first NUL; "" if there are none. g_free(). */
+char *rp_file_text (GBytes *bytes);
+
 /* Replaces `path` atomically and durably: temporary file beside it, sync, rename, sync directory.
  * After a crash the file holds either the old or the new bytes. */
 gboolean rp_file_replace (const char *path, const void *data, gsize size, int mode,

@@ -259,6 +259,19 @@ rp_api_get (RpApi *api, const char *path, gint64 wait_ms, GError **error)
   return read_answer (api, response, error);
 }
 
+GBytes *
+rp_api_get_bytes (RpApi *api, const char *path, GError **error)
+{
+  g_autofree char *url = g_strconcat (api->base_url, path, NULL);
+  const char *headers[] = { api->actor_header, api->authorization, NULL };
+  RpHttpRequest request
+      = { .method = "GET", .url = url, .headers = headers, .timeout_ms = ANSWER_TIMEOUT_MS };
+  g_autoptr (RpHttpResponse) response = send_request (api, &request, 1, error);
+  if (response == NULL || !check_answer (response, error))
+    return NULL;
+  return g_bytes_new (response->body->data, response->body->len);
+}
+
 static json_t *
 get_page (RpApi *api, const char *path, gint64 before, gint64 limit, GError **error)
 {

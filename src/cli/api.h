@@ -49,6 +49,8 @@ void rp_api_query_int (char **path, const char *name, gint64 value);
  * (long poll). */
 json_t *rp_api_get (RpApi *api, const char *path, gint64 wait_ms, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* What lies at `path` (`/tlog/…`), whatever it is. */
+GBytes *rp_api_get_bytes (RpApi *api, const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A list that comes in pages, newest first, as one answer {"<key>":[…]}: `limit` entries, 0 for
  * all. */
 json_t *rp_api_get_pages (RpApi *api, const char *path, const char *key, gint64 limit,

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "ledger/seal.h"
 
 #define BATCH 500 /* events in memory at a time */
 
@@ -23,19 +24,19 @@ rp_chain_hex (const guint8 hash[RP_EVENT_HASH_SIZE], char out[2 * RP_EVENT_HASH_
 }
 
 static void
-hash_line (RpHasher *hasher, const char *text, gsize size)
+add_line (GByteArray *text, const char *line, gsize size)
 {
-  rp_hasher_update (hasher, text, size);
-  rp_hasher_update (hasher, "\n", 1);
+  g_byte_array_append (text, (const guint8 *) line, (guint) size);
+  g_byte_array_append (text, (const guint8 *) "\n", 1);
 }
 
 static void
-hash_number (RpHasher *hasher, gint64 number)
+add_number (GByteArray *text, gint64 number)
 {
-  char text[24];
+  char line[24];
 
-  g_snprintf (text, sizeof text, "%" G_GINT64_FORMAT, number);
-  hash_line (hasher, text, strlen (text));
+  g_snprintf (line, sizeof line, "%" G_GINT64_FORMAT, number);
+  add_line (text, line, strlen (line));
 }
 
 void
@@ -43,19 +44,19 @@ rp_chain_hash (const guint8 prev[RP_EVENT_HASH_SIZE], const RpEventText *event,
                guint8 out[RP_EVENT_HASH_SIZE])
 {
   static const char format[] = "repoint-event-1";
-  g_autoptr (RpHasher) hasher = rp_hasher_new (RP_DIGEST_SHA256);
+  g_autoptr (GByteArray) text = g_byte_array_sized_new ((guint) MIN (event->body_size, 1 << 20) + 512);
   char prev_hex[2 * RP_EVENT_HASH_SIZE + 1];
   RpDigest digest;
 
   rp_chain_hex (prev, prev_hex);
-  hash_line (hasher, format, sizeof format - 1);
-  hash_line (hasher, prev_hex, 2 * RP_EVENT_HASH_SIZE);
-  hash_number (hasher, event->seq);
-  hash_number (hasher, event->at_us);
-  hash_line (hasher, event->actor, event->actor_size);
-  hash_line (hasher, event->kind, event->kind_size);
-  hash_line (hasher, event->body, event->body_size);
-  digest = rp_hasher_peek (hasher);
+  add_line (text, format, sizeof format - 1);
+  add_line (text, prev_hex, 2 * RP_EVENT_HASH_SIZE);
+  add_number (text, event->seq);
+  add_number (text, event->at_us);
+  add_line (text, event->actor, event->actor_size);
+  add_line (text, event->kind, event->kind_size);
+  add_line (text, event->body, event->body_size);
+  digest = rp_digest_of (RP_DIGEST_SHA256, text->data, text->len);
   memcpy (out, digest.bytes, RP_EVENT_HASH_SIZE);
 }
 
@@ -103,12 +104,11 @@ rp_chain_head (RpTxn *txn, RpChainHead *out, GError **error)
 /* ---- checking ---- */
 
 typedef struct {
+  const RpChainAsk *ask;
+  RpTxn *txn;
   RpChainHead head;
-  gint64 expected_seq;
-  const char *expected_hash;
-  RpChainVisit visit;
-  gpointer user_data;
   gint64 events;
+  GHashTable *lacking; /* gint64: events that lack a text, and none says so far that it was redacted */
 } Walk;
 
 static void
@@ -126,15 +126,15 @@ check_expected (const Walk *walk, GError **error)
 {
   char hex[2 * RP_EVENT_HASH_SIZE + 1];
 
-  if (!walk->expected_hash || walk->head.seq != walk->expected_seq)
+  if (!walk->ask->expected_hash || walk->head.seq != walk->ask->expected_seq)
     return TRUE;
   rp_chain_hex (walk->head.hash, hex);
-  if (g_ascii_strcasecmp (hex, walk->expected_hash) == 0)
+  if (g_ascii_strcasecmp (hex, walk->ask->expected_hash) == 0)
     return TRUE;
   g_set_error (error, RP_ERROR, RP_ERROR_CORRUPT,
                "the ledger was rewritten: event %" G_GINT64_FORMAT " has the hash %s, and was "
                "known with the hash %s",
-               walk->head.seq, hex, walk->expected_hash);
+               walk->head.seq, hex, walk->ask->expected_hash);
   return FALSE;
 }
 
@@ -158,20 +158,51 @@ check_link (const Walk *walk, const RpEventText *event, const RpRows *rows, gsiz
 }
 
 static gboolean
+is_kind (const RpEventText *text, const char *kind)
+{
+  return text->kind_size == strlen (kind) && memcmp (text->kind, kind, text->kind_size) == 0;
+}
+
+/* A text may be gone only if a later event says so. */
+static gboolean
+open_seals (Walk *walk, gint64 seq, json_t *body, GError **error)
+{
+  g_auto (RpSeals) seals = { 0 };
+
+  if (!rp_seal_open (walk->txn, seq, body, &seals, error))
+    return FALSE;
+  if (seals.redacted > 0)
+    g_hash_table_add (walk->lacking, g_memdup2 (&seq, sizeof seq));
+  return TRUE;
+}
+
+/* Most events need none of this, and reading a million bodies takes its time. */
+static gboolean
 visit_event (Walk *walk, const RpEventText *text, GError **error)
 {
   g_autoptr (json_t) body = NULL;
-  g_autofree char *actor = g_strndup (text->actor, text->actor_size);
-  g_autofree char *kind = g_strndup (text->kind, text->kind_size);
-  RpEvent event = { text->seq, text->at_us, actor, kind, NULL };
+  g_autofree char *actor = NULL, *kind = NULL;
+  gboolean sealed = rp_seal_is_likely (text->body, text->body_size);
+  gboolean redacts = is_kind (text, RP_EVENT_REDACTED), rotates = is_kind (text, RP_EVENT_KEY_ROTATED);
+  gint64 seq;
+  RpEvent event;
 
-  if (!walk->visit)
+  if (!walk->ask->visit && !sealed && !redacts && !rotates)
     return TRUE;
   body = rp_json_parse (text->body, text->body_size, "event body", error);
-  if (!body)
+  if (!body || (sealed && !open_seals (walk, text->seq, body, error)))
     return FALSE;
-  event.body = body;
-  return walk->visit (&event, walk->user_data, error);
+  seq = rp_json_int (body, "seq");
+  if (redacts)
+    g_hash_table_remove (walk->lacking, &seq);
+  if (rotates && walk->ask->audit)
+    rp_audit_rotation (walk->ask->audit, body);
+  if (!walk->ask->visit)
+    return TRUE;
+  actor = g_strndup (text->actor, text->actor_size);
+  kind = g_strndup (text->kind, text->kind_size);
+  event = (RpEvent){ text->seq, text->at_us, actor, kind, body };
+  return walk->ask->visit (&event, walk->ask->user_data, error);
 }
 
 static gboolean
@@ -187,7 +218,8 @@ walk_batch (Walk *walk, const RpRows *rows, GError **error)
         return FALSE;
       walk->head.seq = text.seq;
       memcpy (walk->head.hash, hash, RP_EVENT_HASH_SIZE);
-      if (!check_expected (walk, error))
+      if (!check_expected (walk, error)
+          || (walk->ask->audit && !rp_audit_event (walk->ask->audit, text.seq, hash, error)))
         return FALSE;
       if (!visit_event (walk, &text, error))
         {
@@ -200,14 +232,31 @@ walk_batch (Walk *walk, const RpRows *rows, GError **error)
 }
 
 static gboolean
+check_texts (const Walk *walk, GError **error)
+{
+  GHashTableIter iter;
+  gpointer key;
+  gint64 first = G_MAXINT64;
+
+  if (g_hash_table_size (walk->lacking) == 0)
+    return TRUE;
+  g_hash_table_iter_init (&iter, walk->lacking);
+  while (g_hash_table_iter_next (&iter, &key, NULL))
+    first = MIN (first, *(const gint64 *) key);
+  return corrupt (error, first, "lacks a text, and no event says that it was redacted");
+}
+
+static gboolean
 check_end (const Walk *walk, GError **error)
 {
-  if (!walk->expected_hash || walk->head.seq >= walk->expected_seq)
+  if (!check_texts (walk, error) || (walk->ask->audit && !rp_audit_end (walk->ask->audit, error)))
+    return FALSE;
+  if (!walk->ask->expected_hash || walk->head.seq >= walk->ask->expected_seq)
     return TRUE;
   g_set_error (error, RP_ERROR, RP_ERROR_CORRUPT,
                "the end of the ledger is missing: it ends with event %" G_GINT64_FORMAT
                ", and event %" G_GINT64_FORMAT " was known with the hash %s",
-               walk->head.seq, walk->expected_seq, walk->expected_hash);
+               walk->head.seq, walk->ask->expected_seq, walk->ask->expected_hash);
   return FALSE;
 }
 
@@ -225,29 +274,36 @@ check_beginning (RpTxn *txn, GError **error)
   return TRUE;
 }
 
-gboolean
-rp_chain_walk (RpTxn *txn, gint64 expected_seq, const char *expected_hash, RpChainVisit visit,
-               gpointer user_data, RpLedgerReport *out, GError **error)
+static gboolean
+walk_all (Walk *walk, GError **error)
 {
   static const char sql[] = "SELECT seq, at_us, actor, kind, body, prev, hash FROM event "
                             "WHERE seq > $1 ORDER BY seq LIMIT $2";
-  Walk walk = { .expected_seq = expected_seq, .expected_hash = expected_hash, .visit = visit,
-                .user_data = user_data };
   gsize count;
 
-  if (!check_beginning (txn, error) || !check_expected (&walk, error))
+  if (!check_beginning (walk->txn, error) || !check_expected (walk, error))
     return FALSE;
   do
     {
       g_autoptr (RpRows) rows
-          = rp_txn_query (txn, error, sql, "ii", walk.head.seq, (gint64) BATCH);
+          = rp_txn_query (walk->txn, error, sql, "ii", walk->head.seq, (gint64) BATCH);
 
-      if (!rows || !walk_batch (&walk, rows, error))
+      if (!rows || !walk_batch (walk, rows, error))
         return FALSE;
       count = rp_rows_count (rows);
     }
   while (count == BATCH);
-  if (!check_end (&walk, error))
+  return check_end (walk, error);
+}
+
+gboolean
+rp_chain_walk (RpTxn *txn, const RpChainAsk *ask, RpLedgerReport *out, GError **error)
+{
+  g_autoptr (GHashTable) lacking
+      = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  Walk walk = { .ask = ask, .txn = txn, .lacking = lacking };
+
+  if (!walk_all (&walk, error))
     return FALSE;
   out->events = walk.events;
   out->head_seq = walk.head.seq;

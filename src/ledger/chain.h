@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "ledger/audit.h"
 #include "ledger/ledger.h"
 
 #define RP_EVENT_HASH_SIZE 32 /* SHA-256 */
@@ -30,10 +31,16 @@ void rp_chain_hex (const guint8 hash[RP_EVENT_HASH_SIZE], char out[2 * RP_EVENT_
 
 gboolean rp_chain_head (RpTxn *txn, RpChainHead *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Reads all events in order and checks each against its hash and the one before; `visit` (may be
- * NULL) gets those that are right.  RP_ERROR_CORRUPT names the first that is not, and how.  If
- * `expected_hash` is not NULL, the event `expected_seq` must have that hash. */
+/* What a walk is to do beside checking each event against its hash and the one before. */
 typedef gboolean (*RpChainVisit) (const RpEvent *event, gpointer user_data, GError **error);
-gboolean rp_chain_walk (RpTxn *txn, gint64 expected_seq, const char *expected_hash,
-                        RpChainVisit visit, gpointer user_data, RpLedgerReport *out,
-                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+typedef struct {
+  gint64 expected_seq; /* this event must have `expected_hash`, unless that is NULL */
+  const char *expected_hash;
+  RpAudit *audit;     /* or NULL */
+  RpChainVisit visit; /* gets those that are right; or NULL */
+  gpointer user_data;
+} RpChainAsk;
+
+/* Reads all events in order.  RP_ERROR_CORRUPT names the first that is not right, and how. */
+gboolean rp_chain_walk (RpTxn *txn, const RpChainAsk *ask, RpLedgerReport *out, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;

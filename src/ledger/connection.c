@@ -235,6 +235,7 @@ configure (RpConnection *connection, RpConnectionUse use, GError **error)
                              "PRAGMA synchronous = FULL;"
                              "PRAGMA foreign_keys = ON;"
                              "PRAGMA trusted_schema = OFF;"
+                             "PRAGMA secure_delete = FAST;" /* of redacted texts */
                              "PRAGMA journal_size_limit = 8388608;",
                              error))
     return FALSE;
@@ -252,7 +253,7 @@ rp_connection_open (const char *path, RpConnectionUse use, GError **error)
 
   connection->path = g_strdup (path);
   connection->statements = g_hash_table_new_full (NULL, NULL, NULL, statement_free);
-  if (strcmp (path, ":memory:") != 0 && !make_private_file (path, error))
+  if (strcmp (path, ":memory:") != 0 && *path != '\0' && !make_private_file (path, error))
     return NULL;
   if (sqlite3_open_v2 (path, &connection->handle, flags, NULL) != SQLITE_OK)
     {

@@ -11,7 +11,7 @@
  *     caller's memory is not touched after that.  Each caller sleeps on a condition of its own: those
  *     whose job is done are woken, and one of those that wait for a leader, which it then is.
  *  3. Readers each own a connection from `idle` while they read; it goes back when they are done.
- *  4. In memory there is no second view of the data: readers take `memory_lock`, as the leader
+ *  4. In memory, or scratch, there is no second view of the data: readers take `memory_lock`, as the leader
  *     does.
  */
 #include "ledger/db.h"
@@ -67,7 +67,7 @@ rp_db_open (const char *path, GError **error)
     return NULL;
   db = g_new0 (RpDb, 1);
   db->path = g_strdup (path);
-  db->in_memory = strcmp (path, ":memory:") == 0;
+  db->in_memory = strcmp (path, ":memory:") == 0 || *path == '\0';
   db->writer = writer;
   g_rec_mutex_init (&db->memory_lock);
   g_mutex_init (&db->lock);

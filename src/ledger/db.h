@@ -11,7 +11,8 @@ typedef struct RpDb RpDb;
 typedef struct RpTxn RpTxn;
 typedef struct RpRows RpRows;
 
-/* `path`: a file (made with mode 0600; WAL, synchronous=FULL, foreign keys on) or ":memory:". */
+/* `path`: a file (made with mode 0600; WAL, synchronous=FULL, foreign keys on), ":memory:", or "": scratch, which is
+ * in memory as long as it is small and then in a file that nobody else sees. */
 RpDb *rp_db_open (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void rp_db_close (RpDb *db);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpDb, rp_db_close)

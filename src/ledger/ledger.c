@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "ledger/chain.h"
 #include "ledger/projection.h"
+#include "ledger/seal.h"
 
 #define ACTOR_MAX 256 /* bytes */
 #define KIND_MAX  64
@@ -44,8 +45,7 @@ struct RpLedger
 
 typedef struct {
   RpLedger *ledger;
-  gint64 expected_seq;
-  const char *expected_hash;
+  const RpLedgerCheck *check;
   RpLedgerReport report;
   RpTxn *live;
   RpTxn *scratch; /* the transaction that events are replayed into */
@@ -63,10 +63,11 @@ static gboolean
 rebuild (RpTxn *txn, gpointer user_data, GError **error)
 {
   Proof *proof = user_data;
+  const RpChainAsk ask = { .visit = replay_event, .user_data = proof };
 
   proof->scratch = txn;
   return rp_projection_recreate (proof->ledger->projectors, txn, error)
-         && rp_chain_walk (txn, 0, NULL, replay_event, proof, &proof->report, error);
+         && rp_chain_walk (txn, &ask, &proof->report, error);
 }
 
 /* ---- opening ---- */
@@ -80,7 +81,7 @@ create_tables (RpTxn *txn, gpointer user_data, GError **error)
   gboolean whole = TRUE;
   g_autoptr (RpRows) first = NULL;
 
-  if (!rp_txn_script (txn, schema, error)
+  if (!rp_txn_script (txn, schema, error) || !rp_txn_script (txn, rp_seal_schema, error)
       || !(first = rp_txn_query (txn, error, "SELECT seq FROM event LIMIT 1", ""))
       || !rp_projection_is_whole (ledger->projectors, txn, &whole, error))
     return FALSE;
@@ -179,16 +180,20 @@ check_fields (const char *actor, const char *kind, json_t *body, GError **error)
   return TRUE;
 }
 
+/* What is kept and hashed has seals in the place of what people wrote. */
 static gboolean
 insert_event (RpTxn *txn, const RpChainHead *head, const RpEvent *event, GError **error)
 {
   static const char sql[] = "INSERT INTO event (seq, at_us, actor, kind, body, prev, hash) "
                             "VALUES ($1, $2, $3, $4, $5, $6, $7)";
-  g_autofree char *body = rp_json_canonical (event->body);
+  g_autoptr (json_t) sealed = rp_seal_body (txn, event->seq, event->body, error);
+  g_autofree char *body = sealed ? rp_json_canonical (sealed) : NULL;
   RpEventText text = { event->seq,  event->at_us,         event->actor, strlen (event->actor),
-                       event->kind, strlen (event->kind), body,         strlen (body) };
+                       event->kind, strlen (event->kind), body,         body ? strlen (body) : 0 };
   guint8 hash[RP_EVENT_HASH_SIZE];
 
+  if (!body)
+    return FALSE;
   rp_chain_hash (head->hash, &text, hash);
   return rp_txn_exec (txn, error, NULL, sql, "iisssbb", event->seq, event->at_us, event->actor,
                       event->kind, body, head->hash, sizeof head->hash, hash, sizeof hash);
@@ -237,15 +242,16 @@ set_hash (json_t *object, const char *key, const RpRows *rows, gsize row, gsize 
 }
 
 static json_t *
-event_to_json (const RpRows *rows, gsize row, GError **error)
+event_to_json (RpTxn *txn, const RpRows *rows, gsize row, GError **error)
 {
   g_autoptr (json_t) object = json_object ();
   g_autofree char *at = rp_clock_format (rp_rows_int (rows, row, 1));
+  g_auto (RpSeals) seals = { 0 };
   gsize size = 0;
   const guint8 *text = rp_rows_blob (rows, row, 4, &size);
-  json_t *body = rp_json_parse (text, size, "event body", error);
+  g_autoptr (json_t) body = rp_json_parse (text, size, "event body", error);
 
-  if (!body)
+  if (!body || !rp_seal_open (txn, rp_rows_int (rows, row, 0), body, &seals, error))
     {
       g_prefix_error (error, "event %" G_GINT64_FORMAT ": ", rp_rows_int (rows, row, 0));
       return NULL;
@@ -255,7 +261,9 @@ event_to_json (const RpRows *rows, gsize row, GError **error)
   json_object_set_new (object, "at_us", json_integer (rp_rows_int (rows, row, 1)));
   json_object_set_new (object, "actor", json_string (rp_rows_text (rows, row, 2)));
   json_object_set_new (object, "kind", json_string (rp_rows_text (rows, row, 3)));
-  json_object_set_new (object, "body", body);
+  json_object_set (object, "body", body);
+  if (seals.about)
+    json_object_set (object, "sealed", seals.about);
   set_hash (object, "prev", rows, row, 5);
   set_hash (object, "hash", rows, row, 6);
   return g_steal_pointer (&object);
@@ -293,7 +301,7 @@ list_events (RpTxn *txn, gpointer user_data, GError **error)
     return FALSE;
   for (gsize row = 0; row < rp_rows_count (rows); row++)
     {
-      json_t *event = event_to_json (rows, row, error);
+      json_t *event = event_to_json (txn, rows, row, error);
 
       if (!event)
         return FALSE;
@@ -329,35 +337,49 @@ replay_and_compare (RpTxn *scratch, gpointer user_data, GError **error)
 {
   Proof *proof = user_data;
   RpProjectors projectors = proof->ledger->projectors;
+  const RpChainAsk ask = { proof->check->expected_seq, proof->check->expected_hash,
+                           proof->check->audit, replay_event, proof };
 
   proof->scratch = scratch;
   return rp_projection_create (projectors, scratch, error)
-         && rp_chain_walk (proof->live, proof->expected_seq, proof->expected_hash, replay_event,
-                           proof, &proof->report, error)
+         && rp_chain_walk (proof->live, &ask, &proof->report, error)
          && rp_projection_compare (projectors, proof->live, scratch, error);
 }
 
+/* The scratch database is a file without a name, which goes with its connection. */
 static gboolean
-verify_snapshot (RpTxn *txn, gpointer user_data, GError **error)
+check_snapshot (RpTxn *txn, gpointer user_data, GError **error)
 {
-  g_autoptr (RpDb) scratch = rp_db_open (":memory:", error);
   Proof *proof = user_data;
+  const RpChainAsk ask = { proof->check->expected_seq, proof->check->expected_hash,
+                           proof->check->audit, NULL, NULL };
+  g_autoptr (RpDb) scratch = NULL;
 
   proof->live = txn;
+  if (!proof->check->tables)
+    return rp_chain_walk (txn, &ask, &proof->report, error);
+  scratch = rp_db_open ("", error);
   return scratch && rp_db_write (scratch, replay_and_compare, proof, error);
+}
+
+gboolean
+rp_ledger_check (RpLedger *ledger, const RpLedgerCheck *check, RpLedgerReport *out, GError **error)
+{
+  Proof proof = { .ledger = ledger, .check = check };
+
+  if (!rp_db_read (ledger->db, check_snapshot, &proof, error))
+    return FALSE;
+  *out = proof.report;
+  return TRUE;
 }
 
 gboolean
 rp_ledger_verify (RpLedger *ledger, gint64 expected_seq, const char *expected_hash,
                   RpLedgerReport *out, GError **error)
 {
-  Proof proof = { .ledger = ledger, .expected_seq = expected_seq,
-                  .expected_hash = expected_hash };
+  const RpLedgerCheck check = { expected_seq, expected_hash, NULL, TRUE };
 
-  if (!rp_db_read (ledger->db, verify_snapshot, &proof, error))
-    return FALSE;
-  *out = proof.report;
-  return TRUE;
+  return rp_ledger_check (ledger, &check, out, error);
 }
 
 gboolean

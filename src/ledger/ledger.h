@@ -32,6 +32,7 @@ typedef struct {
   gboolean (*apply) (RpTxn *txn, const RpEvent *event, GError **error);
 } RpProjector;
 
+struct RpAudit;
 typedef struct RpLedger RpLedger;
 
 /* Makes the tables where they are missing: those of projections from the events that are there. `projectors` (NULL-ended) must outlive the ledger;
@@ -54,17 +55,35 @@ gboolean rp_ledger_append (RpLedger *ledger, RpTxn *txn, const char *actor, cons
 json_t *rp_ledger_list (RpLedger *ledger, gint64 after, gint64 limit, const char *kind_prefix,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What a person wrote into an event goes, and its seal stays: see docs/format-ledger.md. Appends
+ * RP_EVENT_REDACTED, whose apply functions take the text out of their tables by its `seq`. RP_ERROR_BLOCKED
+ * if the event is older than seals, RP_ERROR_CONFLICT if nothing is left to redact, RP_ERROR_NOT_FOUND if
+ * there is no such event. */
+#define RP_EVENT_REDACTED "event.redacted"
+#define RP_EVENT_KEY_ROTATED "key.rotated"
+#define RP_LEDGER_REDACTED "(redacted)" /* what stands for such a text */
+json_t *rp_ledger_redact (RpLedger *ledger, gint64 seq, const char *actor, const char *because,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 typedef struct {
   gint64 events;
   gint64 head_seq;
   char head_hash[65];
 } RpLedgerReport;
 
-/* Recomputes the whole chain, then replays it into a scratch database and compares every projection
- * table row by row.  RP_ERROR_CORRUPT names the first event or row that is wrong and how.  When
- * `expected_hash` is not NULL, the event `expected_seq` must have that hash (so that a cut-off
- * tail or a rewritten chain is found by whoever kept a head). Blocking; a reader's snapshot, so
- * writers go on. */
+typedef struct {
+  gint64 expected_seq;
+  const char *expected_hash; /* NULL, or: event `expected_seq` has this hash, so that a cut-off tail or a
+                                rewritten chain is found by whoever kept a head */
+  struct RpAudit *audit;     /* NULL, or: a published log to compare with (ledger/audit.h) */
+  gboolean tables;           /* replay into a scratch file, and compare every projection row by row */
+} RpLedgerCheck;
+
+/* Recomputes the whole chain. RP_ERROR_CORRUPT names the first event or row that is wrong and how.
+ * Blocking; a reader's snapshot, so writers go on. Memory does not grow with the ledger. */
+gboolean rp_ledger_check (RpLedger *ledger, const RpLedgerCheck *check, RpLedgerReport *out,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same with tables, and without a log. */
 gboolean rp_ledger_verify (RpLedger *ledger, gint64 expected_seq, const char *expected_hash,
                            RpLedgerReport *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -297,7 +297,7 @@ rp_note_parse (const void *data, gsize size, GError **error)
   g_autofree char *whole = NULL;
 
   note->signatures = g_ptr_array_new_with_free_func (signature_free);
-  if (size <= RP_NOTE_MAX && g_utf8_validate (data, (gssize) size, NULL))
+  if (size > 0 && size <= RP_NOTE_MAX && g_utf8_validate (data, (gssize) size, NULL))
     {
       whole = g_strndup (data, size);
       if (read_note (whole, note))
@@ -306,6 +306,17 @@ rp_note_parse (const void *data, gsize size, GError **error)
   g_set_error_literal (error, RP_ERROR, RP_ERROR_INVALID,
                        "it is no signed note: expected text, a blank line and signatures");
   return NULL;
+}
+
+char *
+rp_note_format (const RpNote *note)
+{
+  g_autoptr (GString) whole = g_string_new (note->text);
+
+  g_string_append_c (whole, '\n');
+  for (guint i = 0; i < note->signatures->len; i++)
+    g_string_append (whole, ((const RpNoteSignature *) g_ptr_array_index (note->signatures, i))->line);
+  return g_string_free (g_steal_pointer (&whole), FALSE);
 }
 
 static gboolean

@@ -49,6 +49,7 @@ typedef struct {
 
 /* RP_ERROR_INVALID for what is no note. */
 RpNote *rp_note_parse (const void *data, gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+char *rp_note_format (const RpNote *note); /* as it came. g_free() */
 void rp_note_free (RpNote *note);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpNote, rp_note_free)
 

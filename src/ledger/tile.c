@@ -130,6 +130,55 @@ rp_tile_fold (const RpHash *hashes, guint count, RpHash *out)
   *out = row[0];
 }
 
+/* ---- bytes ---- */
+
+/* In a bundle each entry has two bytes of length before it. */
+static gsize
+stride_of (const RpTile *tile)
+{
+  return tile->entries ? 2 + RP_HASH_SIZE : RP_HASH_SIZE;
+}
+
+GBytes *
+rp_tile_encode (const RpTile *tile, const RpHash *hashes)
+{
+  gsize stride = stride_of (tile);
+  guint8 *bytes = g_malloc0 (stride * tile->width);
+
+  for (guint i = 0; i < tile->width; i++)
+    {
+      guint8 *at = bytes + i * stride;
+
+      if (tile->entries)
+        at[1] = RP_HASH_SIZE;
+      memcpy (at + stride - RP_HASH_SIZE, hashes[i].bytes, RP_HASH_SIZE);
+    }
+  return g_bytes_new_take (bytes, stride * tile->width);
+}
+
+gboolean
+rp_tile_decode (const RpTile *tile, const void *data, gsize size, RpHash *out, GError **error)
+{
+  gsize stride = stride_of (tile);
+  const guint8 *bytes = data;
+  gboolean right = size == stride * tile->width || size == stride * RP_TILE_WIDTH;
+  g_autofree char *path = NULL;
+
+  for (guint i = 0; right && i < tile->width; i++)
+    {
+      const guint8 *at = bytes + i * stride;
+
+      right = !tile->entries || (at[0] == 0 && at[1] == RP_HASH_SIZE);
+      memcpy (out[i].bytes, at + stride - RP_HASH_SIZE, RP_HASH_SIZE);
+    }
+  if (right)
+    return TRUE;
+  path = rp_tile_path (tile);
+  g_set_error (error, RP_ERROR, RP_ERROR_CORRUPT,
+               "%s has %" G_GSIZE_FORMAT " bytes, which are not %u hashes", path, size, tile->width);
+  return FALSE;
+}
+
 /* ---- reading a tree ---- */
 
 static const RpHash *

@@ -24,6 +24,12 @@ guint rp_tile_width (guint level, gint64 number, gint64 size);
 /* The hash of a full tile: what the level above has of it. */
 void rp_tile_fold (const RpHash *hashes, guint count, RpHash *out);
 
+/* The bytes of a tile or a bundle, and back: RP_ERROR_CORRUPT unless they have just its size. Of a
+ * full one that stands for a partial one the beginning is taken. */
+GBytes *rp_tile_encode (const RpTile *tile, const RpHash *hashes);
+gboolean rp_tile_decode (const RpTile *tile, const void *data, gsize size, RpHash *out,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* A tree that is read by its tiles. Those that were read are kept until it is cleared. */
 typedef struct {
   gint64 size;

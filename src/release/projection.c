@@ -349,6 +349,26 @@ environment_resumed (RpTxn *txn, const RpEvent *event, GError **error)
          && touch (txn, event, FALSE, error);
 }
 
+/* Only rows of the event itself: each knows its number, but for a pause, of which there is one a time. */
+static gboolean
+event_redacted (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  gint64 seq = rp_json_int (event->body, "seq");
+
+  return rp_txn_exec (txn, error, NULL, "UPDATE revision SET cause = $1 WHERE seq = $2", "si",
+                      RP_LEDGER_REDACTED, seq)
+         && rp_txn_exec (txn, error, NULL, "UPDATE release_hold SET because = $1 WHERE seq = $2", "si",
+                         RP_LEDGER_REDACTED, seq)
+         && rp_txn_exec (txn, error, NULL,
+                         "UPDATE release_approval SET because = $1 WHERE seq = $2 AND because IS NOT NULL", "si",
+                         RP_LEDGER_REDACTED, seq)
+         && rp_txn_exec (txn, error, NULL,
+                         "UPDATE environment_pause SET because = $1"
+                         " WHERE app = $2 AND environment = $3 AND at_us = $4",
+                         "sssi", RP_LEDGER_REDACTED, rp_json_str (event->body, "app"),
+                         rp_json_str (event->body, "environment"), rp_json_int (event->body, "at_us"));
+}
+
 /* What a rollback left is held, if the event says so: those of before there were holds do not. */
 static gboolean
 hold_left (RpTxn *txn, const RpEvent *event, GError **error)
@@ -487,6 +507,7 @@ static const struct
   { "release.approved", release_approved },
   { "environment.paused", environment_paused },
   { "environment.resumed", environment_resumed },
+  { RP_EVENT_REDACTED, event_redacted },
   { "readiness.changed", rp_ready_record_apply },
 };
 

@@ -40,6 +40,19 @@ hold_ended (RpTxn *txn, const RpEvent *event, GError **error)
 }
 
 static gboolean
+event_redacted (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  gint64 seq = rp_json_int (event->body, "seq");
+
+  return rp_txn_exec (txn, error, NULL, "UPDATE retention_hold SET because = $1 WHERE seq = $2", "si",
+                      RP_LEDGER_REDACTED, seq)
+         && rp_txn_exec (txn, error, NULL,
+                         "UPDATE retention_hold SET ended_because = $1 WHERE ended_seq = $2"
+                         " AND ended_because IS NOT NULL",
+                         "si", RP_LEDGER_REDACTED, seq);
+}
+
+static gboolean
 lifecycle_set (RpTxn *txn, const RpEvent *event, GError **error)
 {
   g_autofree char *content = rp_json_canonical (json_object_get (event->body, "policy"));
@@ -64,6 +77,7 @@ static const struct {
 } kinds[] = {
   { "hold.placed", hold_placed },
   { "hold.ended", hold_ended },
+  { RP_EVENT_REDACTED, event_redacted },
   { "lifecycle.set", lifecycle_set },
   { "lifecycle.dropped", lifecycle_dropped },
 };

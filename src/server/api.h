@@ -114,3 +114,6 @@ gboolean rp_api_scrub_now (RpRequest *request, GError **error);
 gboolean rp_api_ledger (RpRequest *request, GError **error);
 gboolean rp_api_ledger_verify (RpRequest *request, GError **error);
 gboolean rp_api_ledger_rebuild (RpRequest *request, GError **error);
+gboolean rp_api_ledger_redact (RpRequest *request, GError **error);
+gboolean rp_api_ledger_rotate (RpRequest *request, GError **error);
+gboolean rp_api_ledger_cosign (RpRequest *request, GError **error);

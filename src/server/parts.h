@@ -10,6 +10,7 @@
 #include "server/manifest_cache.h"
 #include "server/metrics.h"
 #include "server/proxy.h"
+#include "server/publisher.h"
 #include "server/read_check.h"
 #include "server/router.h"
 #include "server/seclusion.h"
@@ -43,6 +44,7 @@ struct RpServer {
   gint64 ledger_seq; /* atomic: highest durable sequence */
   gint stopping;     /* atomic: answers now say `Connection: close` and long polls end */
 
+  RpPublisher *publisher;
   RpSweeper *sweeper;
   RpSentry *sentry;
   GThread *ticker;

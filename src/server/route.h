@@ -8,6 +8,7 @@
 
 #include "access/access.h"
 #include "base/digest.h"
+#include "ledger/tlog.h"
 #include "registry/registry.h"
 #include "release/engine.h"
 #include "retention/collector.h"
@@ -22,6 +23,7 @@ typedef struct RpRequest RpRequest;
 typedef struct {
   RpStore *store;
   RpLedger *ledger;
+  RpTlog *tlog; /* NULL: it could not be opened */
   RpRegistry *registry;
   RpEngine *engine;
   RpAccess *access;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* A template cut at its slashes.  One `{name}` of a /v2/ template is greedy: it takes every
+/* A template cut at its slashes.  One `{name}` of a /v2/ template, or `{path}` of a /tlog/ one, is greedy: it takes every
  * segment that what stands to its right does not need, since repository names have slashes and may
  * contain the very words of the templates (`a/blobs/uploads`). */
 typedef struct {
@@ -46,7 +46,8 @@ add_pattern (RpRouter *router, const RpRoute *route)
         continue;
       segment[strlen (segment) - 1] = '\0'; /* the name is segment + 1 from here on */
       params++;
-      if (strcmp (segment + 1, "name") == 0 && g_str_has_prefix (route->template, "/v2/"))
+      if ((strcmp (segment + 1, "name") == 0 && g_str_has_prefix (route->template, "/v2/"))
+          || (strcmp (segment + 1, "path") == 0 && g_str_has_prefix (route->template, "/tlog/")))
         pattern.greedy = (gint) i;
     }
   g_assert (params <= RP_ROUTE_PARAMS_MAX);

@@ -36,6 +36,7 @@ on_commit (gint64 seq, gpointer user_data)
                                           __ATOMIC_RELEASE, __ATOMIC_RELAXED))
     ;
   rp_waiters_notify (server->waiters);
+  rp_publisher_notify (server->publisher);
 }
 
 /* ---- the once-a-second thread ---- */
@@ -113,6 +114,19 @@ read_head (RpServer *server, GError **error)
     return FALSE;
   server->ledger_seq = rp_json_int (json_object_get (list, "head"), "seq");
   return TRUE;
+}
+
+/* Without it the ledger is there as ever, and not published: a lost key must stand in no rollback's way. */
+static void
+open_log (RpServer *server, const char *data_dir)
+{
+  g_autoptr (GError) error = NULL;
+
+  server->services.tlog = rp_tlog_open (server->services.ledger, data_dir, &error);
+  if (server->services.tlog == NULL)
+    rp_log_error ("ledger", "it is not published: %s", error->message);
+  else
+    server->publisher = rp_publisher_start (server->services.tlog);
 }
 
 /* The registry knows nothing of releases and holds; what they need it must not delete all the same. */
@@ -230,6 +244,7 @@ start_serving (RpServer *server, const RpServerOptions *options, GArray *listene
   if (server->proxy == NULL)
     return FALSE;
   add_healers (server);
+  open_log (server, options->data_dir);
   rp_ledger_set_listener (server->services.ledger, on_commit, server);
   if (!rp_http_start (server, listeners, threads, error))
     return FALSE;
@@ -365,6 +380,7 @@ rp_server_close (RpServer *server)
   rp_tls_close (server->tls);
   if (server->services.ledger != NULL)
     rp_ledger_set_listener (server->services.ledger, NULL, NULL);
+  rp_publisher_stop (server->publisher);
   rp_proxy_free (server->proxy);
   rp_wishes_free (server->services.wishes);
   rp_waiters_free (server->waiters);
@@ -381,6 +397,7 @@ rp_server_close (RpServer *server)
   rp_retention_free (server->services.retention);
   rp_engine_free (server->services.engine);
   rp_registry_free (server->services.registry);
+  rp_tlog_close (server->services.tlog);
   rp_ledger_close (server->services.ledger);
   rp_db_close (server->db);
   rp_store_close (server->services.store);

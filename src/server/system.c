@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "server/parts.h"
 #include "server/request.h"
+#include "server/tlog_files.h"
 
 #define BLOB_COUNT_AGE_US (60 * G_USEC_PER_SEC)
 
@@ -141,6 +142,9 @@ handle_metrics (RpRequest *request, GError **error)
                count.size_bytes);
   print_gauge (out, "repoint_ledger_seq", "Sequence number of the last ledger event.",
                (guint64) rp_server_ledger_seq (server));
+  if (server->services.tlog != NULL)
+    print_gauge (out, "repoint_ledger_published", "Events in the last checkpoint that was signed.",
+                 (guint64) rp_tlog_size (server->services.tlog));
   if (!print_disk (server, out, error))
     return FALSE;
   g_string_append_printf (out,
@@ -168,6 +172,7 @@ handle_front (RpRequest *request, GError **error)
                           "\n"
                           "  /v2/          the registry (OCI distribution-spec 1.1)\n"
                           "  /api/v1/apps  apps, releases, environments, revisions (JSON)\n"
+                          "  /tlog/        the ledger, published (C2SP tlog-tiles)\n"
                           "  /metrics      counters for Prometheus\n"
                           "  /healthz      the process answers\n"
                           "  /readyz       it can do its work\n"));
@@ -178,6 +183,14 @@ const RpRoute rp_system_routes[] = {
   { "GET", "/", RP_ROUTE_READ, RP_NEED_ACCOUNT, handle_front, "What this is" },
   { "GET", "/healthz", RP_ROUTE_READ, RP_NEED_NOTHING, handle_health, "The process answers" },
   { "GET", "/readyz", RP_ROUTE_READ, RP_NEED_NOTHING, handle_ready, "The server can do its work" },
+  { "GET", "/tlog/checkpoint", RP_ROUTE_SLOW, RP_NEED_ACCOUNT, rp_tlog_handle_checkpoint,
+    "The signed head of the ledger" },
+  { "GET", "/tlog/cosigned", RP_ROUTE_SLOW, RP_NEED_ACCOUNT, rp_tlog_handle_cosigned,
+    "The last head that witnesses signed too" },
+  { "GET", "/tlog/key", RP_ROUTE_SLOW, RP_NEED_ACCOUNT, rp_tlog_handle_key,
+    "The public key of the ledger" },
+  { "GET", "/tlog/tile/{path}", RP_ROUTE_SLOW, RP_NEED_ACCOUNT, rp_tlog_handle_tile,
+    "A tile of the ledger's tree, or a bundle of its entries" },
   { "GET", "/metrics", RP_ROUTE_SLOW, RP_NEED_ACCOUNT, handle_metrics, "Counters for Prometheus" },
   { NULL },
 };

@@ -915,8 +915,8 @@ def test_undo_on_the_host_and_its_status(shop, cli):
 
 
 def test_the_ledger_is_proved_with_and_without_a_server(shop, server, cli):
-    online = cli("ledger", "verify", "-o", "json").ok().json
-    offline = cli("ledger", "verify", "--data", server.data, "-o", "json").ok().json
+    online = cli("ledger", "verify", "--tables", "-o", "json").ok().json
+    offline = cli("ledger", "verify", "--tables", "--data", server.data, "-o", "json").ok().json
     assert offline["events"] >= online["events"] > 0
     kept = f"{online['head']['seq']}:{online['head']['hash']}"
     for where in ([], ["--data", server.data]):
@@ -924,7 +924,7 @@ def test_the_ledger_is_proved_with_and_without_a_server(shop, server, cli):
         forged = kept[:-4] + ("0000" if kept[-4:] != "0000" else "1111")
         cli("ledger", "verify", "--head", forged, *where).exits(6)
     cli("ledger", "verify", "--head", "1:abc").exits(2)
-    cli("ledger", "verify", "--data", server.data / "absent").exits(3)
+    cli("ledger", "verify", "--tables", "--data", server.data / "absent").exits(3)
 
 
 def test_rebuilding_needs_the_data_directory_for_itself(shop, server, cli):

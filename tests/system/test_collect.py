@@ -57,7 +57,7 @@ def collect_and_be_cut_off(server):
 
 
 def verify(cli, server):
-    cli("ledger", "verify", server=server).ok()
+    cli("ledger", "verify", "--tables", server=server).ok()
 
 
 def test_R05_a_child_a_layer_and_a_release_are_never_collected(start_server, cli, wait_for, tmp_path):
@@ -82,7 +82,7 @@ def test_R05_a_child_a_layer_and_a_release_are_never_collected(start_server, cli
     gone = {event["body"]["digest"] for event in kinds(server, "blob.unlinked")}
     assert other.digest in gone and one.digest not in gone and released.digest not in gone
     assert all(event["body"]["rule"] == "no manifest names it" for event in kinds(server, "blob.condemned"))
-    cli("ledger", "verify", server=server).ok()
+    cli("ledger", "verify", "--tables", server=server).ok()
 
 
 def test_what_is_condemned_can_be_restored_or_named_again(start_server, cli, wait_for):

@@ -89,7 +89,7 @@ def test_all_work_goes_on(start_server, start_agent, cli, tmp_path, wait_for):
     wait_for(lambda: "/healthz" in (logs / "access.log").read_text(), what="the new log")
     made["agent"].stop()
     server.stop()  # drains
-    trusting("ledger", "verify", "--data", server.data).ok()
+    trusting("ledger", "verify", "--tables", "--data", server.data).ok()
 
 
 @needs_landlock

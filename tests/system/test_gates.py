@@ -45,7 +45,7 @@ def test_R35_the_pipeline_run_again_does_not_bring_back_what_was_rolled_back_fro
     shop.ship("1.2")
     shop.undo()
     assert shop.runs() == "1.0"
-    cli("ledger", "verify").ok()
+    cli("ledger", "verify", "--tables").ok()
 
 
 def test_R35_the_hold_is_in_the_event_that_moves_the_pointer(shop, cli):
@@ -142,7 +142,7 @@ def test_a_pause_stops_deploys_and_no_rollback(shop, server, cli):
     shop.deploy("1.2")
     assert cli("resume", "shop/production", "--because", "again").exits(3)
     assert [event["kind"] for event in events(cli, "environment.")] == ["environment.paused", "environment.resumed"]
-    cli("ledger", "verify").ok()
+    cli("ledger", "verify", "--tables").ok()
 
 
 def test_a_rollout_that_has_begun_goes_on_and_back_while_paused(server, cli, start_agent, tmp_path):
@@ -215,7 +215,7 @@ def test_R29_a_freeze_stops_releases_and_no_rollback(shop, server, cli):
     declare(shop, "{freeze: [{at: 0 0 1 1 *, for: 1m}]}").ok()
     assert "the next one begins at" in " ".join(cli("plan", "shop/production", "1.2").ok().stdout.split())
     shop.deploy("1.2")
-    cli("ledger", "verify").ok()
+    cli("ledger", "verify", "--tables").ok()
 
 
 def blobs_fetched(server):
@@ -275,7 +275,7 @@ def test_an_override_needs_a_reason_and_stays_in_the_record(shop, server, cli):
     shown = cli("rollout", "history", "shop/production", "--revision", "2").ok().stdout
     assert "overridden" in shown and "the shop is full" in shown and "the fix for the leak" in shown
     assert events(cli, "revision.created")[-1]["body"]["overrides"] == [overridden]
-    cli("ledger", "verify").ok()
+    cli("ledger", "verify", "--tables").ok()
 
 
 # ---- upstream, approvals, rate ----
@@ -370,7 +370,7 @@ def test_two_of_a_group_must_say_yes_and_never_the_author_alone(start_server, cl
     deploy(0)
     assert "approve:shop/production" in guarded.cli(
         "approve", "shop/production", "1.0", token=guarded.robot("other", "deploy:shop/production")).exits(5).stderr
-    guarded.cli("ledger", "verify", token=guarded.token).ok()
+    guarded.cli("ledger", "verify", "--tables", token=guarded.token).ok()
 
 
 # ---- webhook ----

@@ -63,7 +63,7 @@ def test_keep_copies_all_by_digest_and_remembers(server, cli, there):
     assert len(origins) == 1 and origins[0]["actor"].startswith("tester") and origins[0]["upstream"]["tag"] == "1.0"
     events = [event["kind"] for event in server.api("GET", "/ledger?limit=1000")["events"]]
     assert events.count("artifact.kept") == 1
-    cli("ledger", "verify").ok()
+    cli("ledger", "verify", "--tables").ok()
     cli("ledger", "rebuild").ok()
     assert server.api("GET", "/origins")["origins"] == origins
     cli("keep", f"{there.address}/shop/web:1.0", "--as", "mirror/web:stable").ok()

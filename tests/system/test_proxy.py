@@ -98,7 +98,7 @@ def test_the_first_pull_keeps_and_the_second_needs_nobody(here, there, flaky, cl
     assert [event["kind"] for event in events(server)].count("artifact.kept") == 1
     assert metric(server, "repoint_proxy_fetched_bytes_total") >= 3_000_000
     assert metric(server, 'repoint_proxy_requests_total{result="hit"}') >= 4
-    cli("ledger", "verify", server=server).ok()
+    cli("ledger", "verify", "--tables", server=server).ok()
     assert manifest(server, "mirror/shop/web", "2.0")[0] == 502, "what is not here cannot be had now"
     assert manifest(server, "other/web", "1.0")[0] == 404, "no rule, no upstream"
 

@@ -86,7 +86,7 @@ def test_R08_damage_is_red_at_once_and_what_heals_it_green(make_shop, wait_for):
     wait_for(lambda: standing(server) == "1", what="the push to heal it")
     assert [change["ready"] for change in changes(server)] == [True, False, True]
     assert "shop/production is ready to go back" in server.log_text()
-    shop.cli("ledger", "verify").ok()
+    shop.cli("ledger", "verify", "--tables").ok()
     before = server.api("GET", READY)["recorded"]
     shop.cli("ledger", "rebuild").ok()
     assert server.api("GET", READY)["recorded"] == before
