@@ -621,14 +621,15 @@ def test_pages_are_joined(script):
 
 
 READY = {"app": "shop", "environment": "production", "window": 3, "ready": False, "takes": {"median_ms": 1500, "moves": 2},
-         "reasons": ["revision 1 (1.0), bytes: layer sha256:abc is missing"], "revisions": [
+         "reasons": ["revision 1 (1.0), bytes: layer sha256:abc is missing"], "recorded": None, "gone": [], "credentials": [],
+         "revisions": [
     {"number": 2, "release": revision(2, "1.1")["release"], "current": True, "undo_target": False,
      "ready": True, "bytes": {"blobs": 3, "size_bytes": 100, "verified_at": "2026-01-02T03:04:05.678Z",
-                              "problems": []}, "local_on": ["web-1"], "not_local_on": [], "items": []},
+                              "problems": []}, "local_on": ["web-1"], "not_local_on": [], "held": [], "origins": [], "items": []},
     {"number": 1, "release": revision(1)["release"], "current": False, "undo_target": True,
      "ready": False, "bytes": {"blobs": 3, "size_bytes": 100, "verified_at": None,
                                "problems": ["layer sha256:abc is missing"]},
-     "local_on": [], "not_local_on": ["web-1"], "items": []}]}
+     "local_on": [], "not_local_on": ["web-1"], "held": [], "origins": [], "items": []}]}
 
 
 def test_ready_is_red_for_a_missing_layer(script):
@@ -897,7 +898,7 @@ def test_what_people_see_of_a_real_shop(shop, cli):
     assert "failed, rolled back by 4" in rows[1]
     assert "undo target" in rows[3]
     assert "web-1" in cli("rollout", "status", "shop/production").ok().stdout
-    assert "shop/production: ready, window of 3" in cli("ready").ok().stdout
+    assert re.search(r"shop/production: ready( \(since .* ago\))?, window of 3", cli("ready").ok().stdout)
     assert re.search(r"shop +production +1\.1 \(4\) +healthy", cli("app", "list").ok().stdout)
     assert "web-1 (web)" in cli("app", "show", "shop").ok().stdout
     assert len(lines(cli("release", "list", "shop").ok().stdout)) == 4
