@@ -7,6 +7,7 @@ there afterwards, and the pointer names the old or the new revision (promises 3 
 
 import errno
 import itertools
+import time
 
 import pytest
 
@@ -23,9 +24,18 @@ def every(crash_points):
     return max(1, WORK_HAS // crash_points)
 
 
+def settled(cut):
+    """The count once it stands still: a server that answers already may still sync what its start has written."""
+    count = None
+    while count != cut.count:
+        count = cut.count
+        time.sleep(0.05)
+    return count
+
+
 def work_with_cut(server, witness, cut, at, how):
     """Two releases and a move to each, with the cut armed `at` steps from now. True if it was reached."""
-    start = cut.count
+    start = settled(cut)
     cut.arm(start + at, how=how)
     witness.work(server, limit=2)
     reached = cut.count >= start + at
