@@ -3,6 +3,7 @@
 #include "cli/move.h"
 #include "cli/release_view.h"
 #include "cli/table.h"
+#include "cli/target_view.h"
 #include "cli/verbs.h"
 
 static struct {
@@ -209,23 +210,6 @@ history_run (RpCli *cli, char **args, GError **error)
   return TRUE;
 }
 
-static void
-add_target (RpTable *table, const json_t *target)
-{
-  const char *state = rp_json_str (target, "state");
-  gint64 revision = rp_json_int (target, "revision");
-  rp_table_add (table, RP_STYLE_BOLD, rp_json_str (target, "name"));
-  rp_table_add (table, RP_STYLE_PLAIN, rp_json_str (target, "component"));
-  rp_table_add (table, rp_humane_state_style (state), state);
-  rp_table_take (table, RP_STYLE_PLAIN,
-                 revision > 0 ? g_strdup_printf ("%" G_GINT64_FORMAT, revision) : NULL);
-  rp_table_add (table, RP_STYLE_PLAIN,
-                rp_json_str (json_object_get (target, "observed_release"), "version"));
-  rp_table_take (table, RP_STYLE_PLAIN, rp_humane_digest (rp_json_str (target, "observed_digest")));
-  rp_table_add (table, RP_STYLE_PLAIN, rp_json_str (target, "agent"));
-  rp_table_take (table, RP_STYLE_PLAIN, rp_humane_ago (rp_json_str (target, "seen_at")));
-}
-
 /* What a confirmed target has to say stands in its row. */
 static void
 print_message (RpCli *cli, const json_t *target)
@@ -259,14 +243,11 @@ print_status (RpCli *cli, const char *where, const json_t *status)
 static void
 print_targets (RpCli *cli, const json_t *status)
 {
-  g_autoptr (RpTable) table = rp_table_new (
-      "TARGET|?COMPONENT|STATE|>REVISION|~RUNS|DIGEST|~AGENT|SEEN");
+  const json_t *targets = json_object_get (status, "targets");
   gsize i;
   json_t *target;
-  json_array_foreach (json_object_get (status, "targets"), i, target) add_target (table, target);
-  if (i > 0)
-    rp_table_print (table, &cli->out, 2);
-  json_array_foreach (json_object_get (status, "targets"), i, target) print_message (cli, target);
+  rp_target_view_print (cli, targets);
+  json_array_foreach (targets, i, target) print_message (cli, target);
 }
 
 /* What may not be deployed here now. */

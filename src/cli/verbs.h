@@ -36,6 +36,7 @@ RP_DECLARE_VERB (pause);
 gboolean rp_resume_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 RP_DECLARE_VERB (plan);
 RP_DECLARE_VERB (ready);
+RP_DECLARE_VERB (at);
 RP_DECLARE_VERB (trace);
 RP_DECLARE_VERB (keep);
 RP_DECLARE_VERB (kept);

@@ -65,11 +65,17 @@ target_to_json (const RpTargetView *state)
 }
 
 json_t *
+rp_target_view_list_to_json (const GPtrArray *states)
+{
+  json_t *array = json_array ();
+  for (guint i = 0; i < states->len; i++)
+    json_array_append_new (array, target_to_json (states->pdata[i]));
+  return array;
+}
+
+json_t *
 rp_status_to_json (const RpStatus *status)
 {
-  json_t *targets = json_array ();
-  for (guint i = 0; i < status->targets->len; i++)
-    json_array_append_new (targets, target_to_json (status->targets->pdata[i]));
   json_t *json = json_object ();
   json_object_set_new (json, "app", json_string (status->app));
   json_object_set_new (json, "environment", json_string (status->environment));
@@ -78,7 +84,7 @@ rp_status_to_json (const RpStatus *status)
   json_object_set_new (json, "converged", json_boolean (status->converged));
   json_object_set_new (json, "paused", rp_pause_to_json_or_null (status->pause));
   json_object_set_new (json, "holds", rp_release_hold_list_to_json (status->holds));
-  json_object_set_new (json, "targets", targets);
+  json_object_set_new (json, "targets", rp_target_view_list_to_json (status->targets));
   return json;
 }
 

@@ -99,11 +99,9 @@ load_local (RpTxn *txn, const char *app, const char *environment, RpTargetView *
   return TRUE;
 }
 
-/* Which release is it that runs there? That of the revision it works on, if it has that digest,
- * else the newest that has. */
-static gboolean
-load_observed (RpTxn *txn, const char *app, const char *environment, RpTargetView *state,
-               GError **error)
+gboolean
+rp_target_view_find_release (RpTxn *txn, const char *app, const char *environment,
+                             RpTargetView *state, GError **error)
 {
   if (state->observed_digest == NULL)
     return TRUE;
@@ -140,7 +138,7 @@ fill (RpTxn *txn, const char *app, const char *environment, const RpRows *rows, 
   state->at_us = rp_rows_int (rows, row, 8);
   return rp_target_phase_parse (rp_rows_text (rows, row, 4), &state->phase, error)
          && load_local (txn, app, environment, state, error)
-         && load_observed (txn, app, environment, state, error);
+         && rp_target_view_find_release (txn, app, environment, state, error);
 }
 
 GPtrArray *

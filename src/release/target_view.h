@@ -35,6 +35,11 @@ void rp_target_view_free (gpointer state);
 GPtrArray *rp_target_view_load_all (RpEngine *engine, RpTxn *txn, const char *app,
                                     const char *environment,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Fills observed_release and observed_version: which release is it that runs there? That of the
+ * revision it works on, if it has that digest, else the newest that has. */
+gboolean rp_target_view_find_release (RpTxn *txn, const char *app, const char *environment,
+                                      RpTargetView *state,
+                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean rp_target_view_has_local (const RpTargetView *state, const RpDigest *digest);
 
 /* What an agent says of itself; any may be NULL: not said now. */
@@ -68,4 +73,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpStatus, rp_status_free)
 gboolean rp_status_get (RpEngine *engine, const char *app, const char *environment, gint64 after,
                         gboolean force, RpStatus **out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+json_t *rp_target_view_list_to_json (const GPtrArray *states); /* RpTargetView */
 json_t *rp_status_to_json (const RpStatus *status);

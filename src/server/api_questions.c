@@ -1,0 +1,33 @@
+/* What people ask about what there is and was. Changes nothing. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "release/past.h"
+#include "server/api.h"
+
+/* ?NAME=, a time; `fallback` if it is absent. */
+static gboolean
+query_time (const RpRequest *request, const char *name, gint64 fallback, gint64 *out,
+            GError **error)
+{
+  const char *text = rp_request_query (request, name);
+  *out = fallback;
+  if (text == NULL || rp_clock_parse (text, out, error))
+    return TRUE;
+  g_prefix_error (error, "?%s=: ", name);
+  return FALSE;
+}
+
+gboolean
+rp_api_at (RpRequest *request, GError **error)
+{
+  gint64 at_us;
+  if (!query_time (request, "time", rp_clock_now_us (), &at_us, error))
+    return FALSE;
+  g_autoptr (RpPast) past
+      = rp_past_get (rp_request_services (request)->engine, rp_request_param (request, "app"),
+                     rp_request_param (request, "environment"), at_us, error);
+  if (past == NULL)
+    return FALSE;
+  rp_respond_json (request, 200, rp_past_to_json (past));
+  return TRUE;
+}

@@ -1,0 +1,66 @@
+"""What people ask afterwards: what ran when, where something is, what differs, what drifts, how it goes."""
+
+import re
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from test_release_api import PRODUCTION, STAGING, api, deploy, release  # noqa: F401  (api is a fixture)
+
+
+def at(api, time, path=PRODUCTION):
+    return api("GET", f"{path}/at?time={time}", status=200)
+
+
+# ---- at ----
+
+def test_at_names_the_revision_and_what_targets_were_seen_running(api):
+    digests = {}
+    for version in "1.0", "1.1":
+        digests[version] = release(api, version)["components"][0]["digest"]
+    for n, version in enumerate(("1.0", "1.1"), 1):
+        made = api("POST", f"{PRODUCTION}/revisions", {"kind": "deploy", "release": version}, status=201)
+        api.report("production", f"at-{n}", made["number"], "confirmed", observed_digest=digests[version])
+    first, second = reversed(api("GET", f"{PRODUCTION}/revisions")["revisions"])
+    assert at(api, first["at"])["revision"]["number"] == 1, "the time that history shows is that of the revision"
+    then = at(api, second["at"])
+    assert then["revision"]["number"] == 2
+    now = api("GET", f"{PRODUCTION}/at", status=200)
+    assert [t["observed_release"]["version"] for t in now["targets"]] == ["1.1"]
+    before = datetime.fromisoformat(first["at"].replace("Z", "+00:00")) - timedelta(seconds=5)
+    nothing = at(api, before.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    assert nothing["revision"] is None and nothing["targets"] == []
+    assert api("GET", f"{STAGING}/at", status=200)["revision"] is None
+
+
+def test_at_takes_the_target_as_it_was_and_not_as_it_is(api):
+    digest = release(api, "1.0")["components"][0]["digest"]
+    made = api("POST", f"{PRODUCTION}/revisions", {"kind": "deploy", "release": "1.0"}, status=201)
+    api.report("production", "was-1", made["number"], "confirmed", observed_digest=digest)
+    was = api("GET", f"{PRODUCTION}/status", status=200)["targets"][0]
+    api.report("production", "was-2", made["number"], "drifted", observed_digest=None)
+    seen = at(api, was["at"])["targets"]
+    assert [t["observed_digest"] for t in seen] == [digest]
+    assert api("GET", f"{PRODUCTION}/at")["targets"][0]["state"] == "drifted"
+
+
+def test_at_refuses_what_is_no_time_or_still_to_come(api):
+    assert "no time" in api.refused("GET", f"{PRODUCTION}/at?time=yesterday", code="invalid")["message"]
+    later = (datetime.now(timezone.utc) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert "still to come" in api.refused("GET", f"{PRODUCTION}/at?time={later}", code="invalid")["message"]
+    api.refused("GET", "/api/v1/apps/shop/environments/nowhere/at", code="not-found")
+
+
+def test_at_for_people(api, cli):
+    release(api, "1.0")
+    made = deploy(api, "1.0")
+    shown = cli("at", "shop/production").ok().stdout
+    assert "revision 1 (1.0), healthy" in shown and "confirmed" in shown
+    assert "revision 1 (1.0)" in cli("at", "shop/production", made["at"]).ok().stdout
+    assert "nothing was deployed there yet" in cli("at", "shop/production", "1d").ok().stdout
+    assert "nothing was deployed there yet" in cli("at", "shop/production", "2001-02-03").ok().stdout
+    assert cli("at", "shop/production", "2001-02-03 04:05", "-o", "json").ok().json["revision"] is None
+    assert cli("at", "shop/production", "2001-02-03 04:05", "-o", "json",
+               env={"TZ": "UTC-3"}).ok().json["at"].startswith("2001-02-03T01:05:00"), "on the clock of this machine"
+    assert "is no time" in cli("at", "shop/production", "noon").exits(2).stderr
+    assert "no environment" in cli("at", "shop/nowhere").exits(3).stderr
