@@ -33,6 +33,8 @@ static const RpVerb verbs[] = {
     "[APP/ENV|APP]", rp_ready_options, rp_ready_run, NULL },
   { "at", "Show what ran in an environment at some time",
     "APP/ENV [TIME]", rp_at_options, rp_at_run, NULL },
+  { "where", "Show where a digest is now: what runs it, and who has its bytes",
+    "DIGEST", rp_trace_options, rp_where_run, NULL },
   { "trace", "Show where a digest lies, what contains it and where it runs",
     "DIGEST", rp_trace_options, rp_trace_run, NULL },
   { "repo", "List repositories; set and show what they allow",

@@ -53,7 +53,7 @@ print_releases (RpCli *cli, const json_t *releases)
 }
 
 static void
-print_revisions (RpCli *cli, const json_t *revisions)
+print_revisions (RpCli *cli, const char *title, const json_t *revisions)
 {
   g_autoptr (RpTable) table
       = rp_table_new ("APP|ENVIRONMENT|>REVISION|~RELEASE|OUTCOME|WHEN|RAN FOR|~CAUSE");
@@ -73,13 +73,13 @@ print_revisions (RpCli *cli, const json_t *revisions)
                    rp_humane_duration (rp_json_int (revision, "ran_for_ms")));
     rp_table_add (table, RP_STYLE_PLAIN, rp_json_str (revision, "cause"));
   }
-  finish (cli, "revisions that ran it", table, i);
+  finish (cli, title, table, i);
 }
 
 static void
-print_targets (RpCli *cli, const json_t *targets)
+print_targets (RpCli *cli, const char *title, const json_t *targets)
 {
-  g_autoptr (RpTable) table = rp_table_new ("APP|ENVIRONMENT|TARGET|SINCE");
+  g_autoptr (RpTable) table = rp_table_new ("APP|ENVIRONMENT|TARGET|REPORTED");
   gsize i;
   json_t *target;
   json_array_foreach (targets, i, target)
@@ -89,37 +89,62 @@ print_targets (RpCli *cli, const json_t *targets)
     rp_table_add (table, RP_STYLE_PLAIN, rp_json_str (target, "target"));
     rp_table_take (table, RP_STYLE_PLAIN, rp_humane_ago (rp_json_str (target, "at")));
   }
-  finish (cli, "targets that run it", table, i);
+  finish (cli, title, table, i);
 }
 
-gboolean
-rp_trace_run (RpCli *cli, char **args, GError **error)
+static void
+print_title (RpCli *cli, const json_t *trace)
 {
-  if (*args[0] == '\0')
-    {
-      g_set_error_literal (error, RP_ERROR, RP_ERROR_USAGE,
-                           "the digest is empty: give at least 4 hex digits of it");
-      return FALSE;
-    }
-  if (rp_cli_api (cli, error) == NULL)
-    return FALSE;
-  g_autofree char *path = rp_api_path ("trace", args[0], NULL);
-  g_autoptr (json_t) trace = rp_api_get (cli->api, path, 0, error);
-  if (trace == NULL)
-    return FALSE;
-  if (cli->json)
-    {
-      rp_cli_print_json (cli, trace);
-      return TRUE;
-    }
   g_autofree char *verified = rp_humane_verified (rp_json_str (trace, "verified_at"));
   g_autofree char *title = g_strdup_printf ("%s, a %s, %s", rp_json_str (trace, "digest"),
                                             rp_json_str (trace, "kind"), verified);
   rp_term_text (&cli->out, RP_STYLE_PLAIN, title);
   fputc ('\n', cli->out.stream);
+}
+
+/* All that ever had to do with it. */
+static void
+print_trace (RpCli *cli, const json_t *trace)
+{
+  print_title (cli, trace);
   print_where (cli, json_object_get (trace, "where"));
   print_releases (cli, json_object_get (trace, "releases"));
-  print_revisions (cli, json_object_get (trace, "revisions"));
-  print_targets (cli, json_object_get (trace, "targets"));
-  return TRUE;
+  print_revisions (cli, "revisions that ran it", json_object_get (trace, "revisions"));
+  print_targets (cli, "targets that run it", json_object_get (trace, "targets"));
+}
+
+/* Where it is now, what runs first. */
+static void
+print_places (RpCli *cli, const json_t *trace)
+{
+  print_title (cli, trace);
+  print_targets (cli, "targets that run it", json_object_get (trace, "targets"));
+  print_revisions (cli, "environments that are pointed at it", json_object_get (trace, "current"));
+  print_targets (cli, "targets whose hosts have its bytes", json_object_get (trace, "local"));
+  print_where (cli, json_object_get (trace, "where"));
+}
+
+static gboolean
+show (RpCli *cli, const char *digest, void (*print) (RpCli *cli, const json_t *trace), GError **error)
+{
+  if (*digest == '\0')
+    {
+      g_set_error_literal (error, RP_ERROR, RP_ERROR_USAGE,
+                           "the digest is empty: give at least 4 hex digits of it");
+      return FALSE;
+    }
+  g_autofree char *path = rp_api_path ("trace", digest, NULL);
+  return rp_cli_show (cli, path, print, error);
+}
+
+gboolean
+rp_trace_run (RpCli *cli, char **args, GError **error)
+{
+  return show (cli, args[0], print_trace, error);
+}
+
+gboolean
+rp_where_run (RpCli *cli, char **args, GError **error)
+{
+  return show (cli, args[0], print_places, error);
 }

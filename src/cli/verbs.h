@@ -38,6 +38,8 @@ RP_DECLARE_VERB (plan);
 RP_DECLARE_VERB (ready);
 RP_DECLARE_VERB (at);
 RP_DECLARE_VERB (trace);
+/* With the options of `trace`: none. */
+gboolean rp_where_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 RP_DECLARE_VERB (keep);
 RP_DECLARE_VERB (kept);
 RP_DECLARE_VERB (restore);

@@ -88,27 +88,35 @@ rp_status_to_json (const RpStatus *status)
   return json;
 }
 
-json_t *
-rp_trace_to_json (const RpTrace *trace)
+static json_t *
+trace_targets_to_json (const GPtrArray *targets)
 {
-  json_t *targets = json_array ();
-  for (guint i = 0; i < trace->targets->len; i++)
+  json_t *array = json_array ();
+  for (guint i = 0; i < targets->len; i++)
     {
-      const RpTraceTarget *target = trace->targets->pdata[i];
+      const RpTraceTarget *target = targets->pdata[i];
       json_t *one = json_object ();
       json_object_set_new (one, "app", json_string (target->app));
       json_object_set_new (one, "environment", json_string (target->environment));
       json_object_set_new (one, "target", json_string (target->target));
       json_object_set_new (one, "at", rp_json_time_or_null (target->at_us));
-      json_array_append_new (targets, one);
+      json_array_append_new (array, one);
     }
+  return array;
+}
+
+json_t *
+rp_trace_to_json (const RpTrace *trace)
+{
   json_t *json = json_object ();
   json_object_set_new (json, "digest", rp_json_digest (&trace->digest));
   json_object_set_new (json, "kind", json_string (trace->is_manifest ? "manifest" : "blob"));
   json_object_set (json, "where", trace->where);
   json_object_set_new (json, "releases", rp_release_list_to_json (trace->releases));
   json_object_set_new (json, "revisions", rp_revision_list_to_json (trace->revisions));
-  json_object_set_new (json, "targets", targets);
+  json_object_set_new (json, "current", rp_revision_list_to_json (trace->current));
+  json_object_set_new (json, "targets", trace_targets_to_json (trace->targets));
+  json_object_set_new (json, "local", trace_targets_to_json (trace->local));
   json_object_set_new (json, "verified_at", rp_json_time_or_null (trace->verified_at_us));
   return json;
 }

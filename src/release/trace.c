@@ -25,7 +25,9 @@ rp_trace_free (RpTrace *trace)
     json_decref (trace->where);
   g_clear_pointer (&trace->releases, g_ptr_array_unref);
   g_clear_pointer (&trace->revisions, g_ptr_array_unref);
+  g_clear_pointer (&trace->current, g_ptr_array_unref);
   g_clear_pointer (&trace->targets, g_ptr_array_unref);
+  g_clear_pointer (&trace->local, g_ptr_array_unref);
   g_free (trace);
 }
 
@@ -164,26 +166,66 @@ load_revisions (RpTxn *txn, RpTrace *trace, const RpRelease *release, GError **e
   return TRUE;
 }
 
+/* The newest revision of an environment is what it is pointed at. */
 static gboolean
-load_targets (RpTxn *txn, RpTrace *trace, const char *root, GError **error)
+load_current (RpTxn *txn, RpTrace *trace, const RpRelease *release, GError **error)
 {
   g_autoptr (RpRows) rows
       = rp_txn_query (txn, error,
-                      "SELECT app, environment, name, at_us FROM target WHERE observed_digest = $1"
-                      " AND present = 1 ORDER BY app, environment, name",
-                      "s", root);
+                      "SELECT r.environment, r.number FROM revision r JOIN environment e"
+                      " ON e.app = r.app AND e.name = r.environment AND e.present = 1"
+                      " WHERE r.app = $1 AND r.release = $2 AND NOT EXISTS"
+                      " (SELECT 1 FROM revision n WHERE n.app = r.app"
+                      "  AND n.environment = r.environment AND n.number = r.number + 1)"
+                      " ORDER BY e.ordinal",
+                      "si", release->app, release->number);
   if (rows == NULL)
     return FALSE;
   for (gsize i = 0; i < rp_rows_count (rows); i++)
     {
-      RpTraceTarget *target = g_new0 (RpTraceTarget, 1);
-      target->app = g_strdup (rp_rows_text (rows, i, 0));
-      target->environment = g_strdup (rp_rows_text (rows, i, 1));
-      target->target = g_strdup (rp_rows_text (rows, i, 2));
-      target->at_us = rp_rows_int (rows, i, 3);
-      g_ptr_array_add (trace->targets, target);
+      RpRevision *revision = rp_revision_load (txn, release->app, rp_rows_text (rows, i, 0),
+                                               rp_rows_int (rows, i, 1), error);
+      if (revision == NULL)
+        return FALSE;
+      g_ptr_array_add (trace->current, revision);
     }
   return TRUE;
+}
+
+/* `rows` or an error that is set: app, environment, target, since. */
+static gboolean
+take_targets (RpRows *rows, GPtrArray *targets)
+{
+  g_autoptr (RpRows) owned = rows;
+  for (gsize i = 0; owned != NULL && i < rp_rows_count (owned); i++)
+    {
+      RpTraceTarget *target = g_new0 (RpTraceTarget, 1);
+      target->app = g_strdup (rp_rows_text (owned, i, 0));
+      target->environment = g_strdup (rp_rows_text (owned, i, 1));
+      target->target = g_strdup (rp_rows_text (owned, i, 2));
+      target->at_us = rp_rows_int (owned, i, 3);
+      g_ptr_array_add (targets, target);
+    }
+  return owned != NULL;
+}
+
+static gboolean
+load_targets (RpTxn *txn, RpTrace *trace, const char *root, GError **error)
+{
+  RpRows *running
+      = rp_txn_query (txn, error,
+                      "SELECT app, environment, name, at_us FROM target WHERE observed_digest = $1"
+                      " AND present = 1 ORDER BY app, environment, name",
+                      "s", root);
+  if (!take_targets (running, trace->targets))
+    return FALSE;
+  RpRows *local = rp_txn_query (
+      txn, error,
+      "SELECT l.app, l.environment, l.target, t.at_us FROM target_local l JOIN target t"
+      " ON t.app = l.app AND t.environment = l.environment AND t.name = l.target AND t.present = 1"
+      " WHERE l.digest = $1 ORDER BY l.app, l.environment, l.target",
+      "s", root);
+  return take_targets (local, trace->local);
 }
 
 static int
@@ -206,7 +248,8 @@ load_in_txn (RpTxn *txn, gpointer user_data, GError **error)
     if (!load_releases (txn, trace, root, error) || !load_targets (txn, trace, root, error))
       return FALSE;
   for (guint i = 0; i < trace->releases->len; i++)
-    if (!load_revisions (txn, trace, trace->releases->pdata[i], error))
+    if (!load_revisions (txn, trace, trace->releases->pdata[i], error)
+        || !load_current (txn, trace, trace->releases->pdata[i], error))
       return FALSE;
   g_ptr_array_sort (trace->revisions, compare_revisions);
   return TRUE;
@@ -271,7 +314,9 @@ rp_trace (RpEngine *engine, const char *prefix, GError **error)
   g_auto (Look) look = { .engine = engine, .trace = trace };
   trace->releases = g_ptr_array_new_with_free_func ((GDestroyNotify) rp_release_free);
   trace->revisions = g_ptr_array_new_with_free_func ((GDestroyNotify) rp_revision_free);
+  trace->current = g_ptr_array_new_with_free_func ((GDestroyNotify) rp_revision_free);
   trace->targets = g_ptr_array_new_with_free_func (trace_target_free);
+  trace->local = g_ptr_array_new_with_free_func (trace_target_free);
   look.roots = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   if (!find_digest (engine, prefix, &trace->digest, error) || !load_where (engine, trace, error)
       || !load_verified (engine, trace, error)

@@ -18,7 +18,9 @@ typedef struct
   json_t *where;         /* as rp_registry_where() */
   GPtrArray *releases;   /* RpRelease: those that it is a component of, or a part of one */
   GPtrArray *revisions;  /* RpRevision of these, newest first */
+  GPtrArray *current;    /* RpRevision: of these, what environments are pointed at now */
   GPtrArray *targets;    /* RpTraceTarget: those that were last seen running it */
+  GPtrArray *local;      /* RpTraceTarget: those whose hosts have its bytes, ready to run */
   gint64 verified_at_us; /* least recent verification of its closure; 0: unknown */
 } RpTrace;
 void rp_trace_free (RpTrace *trace);

@@ -64,3 +64,29 @@ def test_at_for_people(api, cli):
                env={"TZ": "UTC-3"}).ok().json["at"].startswith("2001-02-03T01:05:00"), "on the clock of this machine"
     assert "is no time" in cli("at", "shop/production", "noon").exits(2).stderr
     assert "no environment" in cli("at", "shop/nowhere").exits(3).stderr
+
+
+# ---- where ----
+
+def test_where_tells_what_runs_it_what_points_at_it_and_who_has_its_bytes(api, cli):
+    old, new = (release(api, version)["components"][0]["digest"] for version in ("1.0", "1.1"))
+    for n, (version, digest) in enumerate((("1.0", old), ("1.1", new)), 1):
+        made = api("POST", f"{PRODUCTION}/revisions", {"kind": "deploy", "release": version}, status=201)
+        api.report("production", f"where-{n}", made["number"], "confirmed", observed_digest=digest, local=[old, new])
+
+    left = api("GET", f"/api/v1/trace/{old}", status=200)
+    assert (left["current"], left["targets"]) == ([], []), "it ran once, and does no more"
+    assert [r["number"] for r in left["revisions"]] == [1]
+    assert [(t["environment"], t["target"]) for t in left["local"]] == [("production", "web-1")]
+    runs = api("GET", f"/api/v1/trace/{new}", status=200)
+    assert [(r["environment"], r["number"]) for r in runs["current"]] == [("production", 2)]
+    assert [t["target"] for t in runs["targets"]] == ["web-1"]
+
+    shown = cli("where", old[:19]).ok().stdout
+    assert "targets that run it: none" in shown and "environments that are pointed at it: none" in shown
+    assert re.search(r"targets whose hosts have its bytes\n.*\n.*production\s+web-1", shown) and "shop/web" in shown
+    assert "revisions that ran it" not in shown, "that is what trace is for"
+    assert re.search(r"pointed at it\n.*\n.*production +2 +1\.1", cli("where", new).ok().stdout)
+    assert cli("where", new, "-o", "json").ok().json["current"][0]["number"] == 2
+    assert "at least 4 hex digits" in cli("where", "").exits(2).stderr
+    cli("where", "sha256:" + "0" * 64).exits(3)
