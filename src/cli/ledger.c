@@ -81,8 +81,10 @@ parse_head (const char *text, Head *out, GError **error)
 static json_t *
 report_to_json (const RpLedgerReport *report)
 {
-  return json_pack ("{s:b, s:I, s:{s:I, s:s}}", "ok", 1, "events", (json_int_t) report->events,
-                    "head", "seq", (json_int_t) report->head_seq, "hash", report->head_hash);
+  json_t *json = json_pack ("{s:b, s:I, s:{s:I, s:s}}", "ok", 1, "events", (json_int_t) report->events, "head",
+                            "seq", (json_int_t) report->head_seq, "hash", report->head_hash);
+  json_object_set_new (json, "published", report->published >= 0 ? json_integer (report->published) : json_null ());
+  return json;
 }
 
 /* The log beside the database, by the key beside it; or an older export, by the key that is given. */
@@ -186,6 +188,17 @@ print_report (RpCli *cli, const char *what, const json_t *report)
                  rp_json_str (head, "hash"));
 }
 
+/* What is not signed yet, nobody could tell from what an intruder added at the end. */
+static void
+print_published (RpCli *cli, const json_t *report)
+{
+  gint64 events = rp_json_int (report, "events"), published = rp_json_int (report, "published");
+  if (!json_is_integer (json_object_get (report, "published")))
+    rp_cli_note (cli, "nothing was published so far: only the chain was checked");
+  else if (published < events)
+    rp_cli_note (cli, "the last %" G_GINT64_FORMAT " of them are not published and signed yet", events - published);
+}
+
 static gboolean
 verify_run (RpCli *cli, char **args, GError **error)
 {
@@ -201,6 +214,8 @@ verify_run (RpCli *cli, char **args, GError **error)
   if (report == NULL)
     return FALSE;
   print_report (cli, "verified", report);
+  if (!cli->json)
+    print_published (cli, report);
   if (!cli->json && rp_json_int (json_object_get (report, "head"), "seq") > 0)
     rp_cli_note (cli, "keep the head elsewhere and give it back with --head: then nobody can cut "
                       "off or rewrite what is proved today");

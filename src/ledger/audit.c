@@ -58,19 +58,29 @@ rp_audit_checkpoint (const RpAudit *audit)
 
 /* ---- events ---- */
 
+/* Always returns FALSE. */
+static gboolean
+damaged (const RpAudit *audit, const GError *cause, GError **error)
+{
+  g_set_error (error, RP_ERROR, RP_ERROR_CORRUPT,
+               "the published log in %s is damaged: %s; of a log beside its database, remove `tile` and start the "
+               "server again: it makes the tiles anew, and goes on only if they have the root that was signed",
+               audit->folder, cause->message);
+  return FALSE;
+}
+
 static gboolean
 read_published (RpAudit *audit, gint64 number, GError **error)
 {
   RpTile tile = { .entries = TRUE, .number = number };
+  g_autoptr (GError) inner = NULL;
   gboolean ok;
 
   tile.width = rp_tile_width (0, number, audit->checkpoint.size);
-  ok = rp_folder_tile (audit->folder, &tile, audit->entries, error);
+  ok = rp_folder_tile (audit->folder, &tile, audit->entries, &inner);
   tile.entries = FALSE;
-  ok = ok && rp_folder_tile (audit->folder, &tile, audit->leaves, error);
-  if (!ok)
-    g_prefix_error (error, "the published log: ");
-  return ok;
+  ok = ok && rp_folder_tile (audit->folder, &tile, audit->leaves, &inner);
+  return ok || damaged (audit, inner, error);
 }
 
 gboolean

@@ -306,6 +306,7 @@ rp_chain_walk (RpTxn *txn, const RpChainAsk *ask, RpLedgerReport *out, GError **
   if (!walk_all (&walk, error))
     return FALSE;
   out->events = walk.events;
+  out->published = ask->audit ? rp_audit_checkpoint (ask->audit)->size : -1;
   out->head_seq = walk.head.seq;
   rp_chain_hex (walk.head.hash, out->head_hash);
   return TRUE;

@@ -174,14 +174,17 @@ walk_files (Walk *walk, const char *folder, GError **error)
   for (gint64 number = 0; number * RP_TILE_WIDTH < size; number++)
     {
       g_autoptr (GPtrArray) events = read_file (folder, number, error);
+      gint64 end = MIN (size, (number + 1) * RP_TILE_WIDTH);
 
       if (!events)
         return FALSE;
-      for (guint i = 0; i < events->len && walk->seq < size; i++)
+      for (guint i = 0; i < events->len && walk->seq < end; i++)
         if (!check_event (walk, g_ptr_array_index (events, i), error))
           return FALSE;
-      if (walk->seq < MIN (size, (number + 1) * RP_TILE_WIDTH))
+      if (walk->seq < end)
         return corrupt (error, walk->seq + 1, "is missing");
+      if (number * RP_TILE_WIDTH + events->len > end)
+        return corrupt (error, end + 1, "is in no place that was signed");
     }
   return TRUE;
 }
@@ -210,7 +213,7 @@ rp_exported_check (const char *folder, const RpNoteKey *key, gint64 expected_seq
 
   if (!audit || !walk_files (&walk, folder, error) || !check_rest (&walk, error))
     return FALSE;
-  out->events = out->head_seq = walk.seq;
+  out->events = out->head_seq = out->published = walk.seq;
   rp_chain_hex (walk.last.bytes, out->head_hash);
   return TRUE;
 }

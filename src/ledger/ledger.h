@@ -67,6 +67,7 @@ json_t *rp_ledger_redact (RpLedger *ledger, gint64 seq, const char *actor, const
 
 typedef struct {
   gint64 events;
+  gint64 published; /* of them: in the checkpoint that was compared with; -1: there was none */
   gint64 head_seq;
   char head_hash[65];
 } RpLedgerReport;

@@ -29,7 +29,7 @@ struct RpTlog {
   RpHash last; /* the hash of the last event; zeroes if there is none */
   RpHash entries[RP_TILE_WIDTH];
   RpHash rows[RP_TILE_LEVELS_MAX][RP_TILE_WIDTH]; /* the last tile of each level */
-  RpCheckpoint expected; /* size > 0: the tree is made anew, and must come by this */
+  RpCheckpoint expected; /* size > 0: the tree is made anew, in memory alone until it comes by this */
   gboolean bulk;
 };
 
@@ -192,6 +192,8 @@ write_tile (RpTlog *tlog, const RpTile *tile, const RpHash *hashes, GError **err
   g_autoptr (GBytes) bytes = rp_tile_encode (tile, hashes);
   gboolean full = tile->width == RP_TILE_WIDTH;
 
+  if (tlog->expected.size > 0)
+    return TRUE;
   return write_bytes (path, bytes, full && !tlog->bulk, error)
          && (!full || rp_dir_remove (partial, error));
 }
@@ -341,6 +343,8 @@ load (RpTlog *tlog, GError **error)
 
 /* ---- publishing ---- */
 
+/* Then it is the ledger that was signed, and its tiles are written, from the first. Not before: those that are
+ * there tell which event was changed. */
 static gboolean
 came_by_expected (RpTlog *tlog, GError **error)
 {
@@ -352,6 +356,7 @@ came_by_expected (RpTlog *tlog, GError **error)
   if (!rp_hash_equal (&root, &tlog->expected.root))
     return refuse (tlog, tlog->expected.size, error);
   tlog->expected.size = 0;
+  begin_anew (tlog);
   return TRUE;
 }
 

@@ -37,6 +37,7 @@ respond_report (RpRequest *request, const RpLedgerReport *report)
   json_t *json = json_object ();
   json_object_set_new (json, "ok", json_true ());
   json_object_set_new (json, "events", json_integer (report->events));
+  json_object_set_new (json, "published", report->published >= 0 ? json_integer (report->published) : json_null ());
   json_object_set_new (json, "head", head);
   rp_respond_json (request, 200, json);
 }

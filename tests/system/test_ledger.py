@@ -155,6 +155,17 @@ def test_R26_whoever_rewrites_the_database_is_found(book, change, cli, tmp_path,
     book.verify("--from", export, "--key", book.key)  # what was kept is what it was
 
 
+def test_what_is_not_signed_yet_is_told(book):
+    """One at the end cannot be told from one of the last second: it is said that nobody signed it."""
+    book.write(3).checkpoint()
+    book.server.stop()
+    assert "signed" not in book.verify("--data", book.server.data).stdout
+    rewrite(book.server.data, lambda rows: rows.append([0, 1, "nobody", "thing.done", "{}", []]))
+    told = book.verify("--data", book.server.data)
+    assert "the last 1 of them are not published and signed yet" in told.stdout
+    assert book.verify("--data", book.server.data, "-o", "json").json["published"] == 4
+
+
 # ---- an intruder with an export ----
 
 def lines(export):
@@ -207,6 +218,17 @@ def test_R26_whoever_rewrites_an_export_is_found(book):
     refused("event 10 is missing")
     put(path, lines(export)[1][1:])
     refused("event 1 is missing")
+    events = lines(export)[1]
+    put(path, [*events, {**events[-1], "seq": 11}])
+    refused("event 11 is in no place that was signed")
+    bundle = export / "tile/entries/000.p/10"
+    entries = bundle.read_bytes()
+    bundle.write_bytes(entries[:-1])
+    refused("is damaged")
+    bundle.unlink()
+    refused("is damaged")
+    bundle.write_bytes(entries)
+    book.verify("--from", export, "--key", book.key)
 
     # entries and tiles made anew, too: only the root is left, and the key of it
     events = lines(export)[1]

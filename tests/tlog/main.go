@@ -29,25 +29,33 @@ import (
 )
 
 // open reads a checkpoint, in a note that the key has signed.
-func open(data []byte, key string) (string, tlog.Tree, error) {
+func open(data []byte, key string) (tlog.Tree, error) {
 	verifier, err := note.NewVerifier(key)
 	if err != nil {
-		return "", tlog.Tree{}, err
+		return tlog.Tree{}, err
 	}
 	signed, err := note.Open(data, note.VerifierList(verifier))
 	if err != nil {
-		return "", tlog.Tree{}, err
+		return tlog.Tree{}, err
 	}
 	lines := strings.Split(signed.Text, "\n")
 	if len(lines) < 4 || lines[0] != verifier.Name() {
-		return "", tlog.Tree{}, errors.New("no checkpoint of this log")
+		return tlog.Tree{}, errors.New("no checkpoint of this log")
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
 	if err != nil {
-		return "", tlog.Tree{}, err
+		return tlog.Tree{}, err
 	}
 	hash, err := tlog.ParseHash(lines[2])
-	return signed.Text, tlog.Tree{N: size, Hash: hash}, err
+	return tlog.Tree{N: size, Hash: hash}, err
+}
+
+func read(file, key string) (tlog.Tree, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	return open(data, key)
 }
 
 // folder is a reader of tiles. tlog's own paths say the height, which the layout fixes.
@@ -93,11 +101,7 @@ func (dir folder) entries(size int64) ([][]byte, error) {
 }
 
 func check(dir folder, key string) error {
-	data, err := os.ReadFile(filepath.Join(string(dir), "checkpoint"))
-	if err != nil {
-		return err
-	}
-	_, tree, err := open(data, key)
+	tree, err := read(filepath.Join(string(dir), "checkpoint"), key)
 	if err != nil {
 		return err
 	}
@@ -120,19 +124,11 @@ func check(dir folder, key string) error {
 }
 
 func grew(dir folder, file, key string) error {
-	data, err := os.ReadFile(filepath.Join(string(dir), "checkpoint"))
+	tree, err := read(filepath.Join(string(dir), "checkpoint"), key)
 	if err != nil {
 		return err
 	}
-	_, tree, err := open(data, key)
-	if err != nil {
-		return err
-	}
-	data, err = os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	_, old, err := open(data, key)
+	old, err := read(file, key)
 	if err != nil {
 		return err
 	}
@@ -160,7 +156,7 @@ func proof(file, key string) error {
 	if !found {
 		return errors.New("no checkpoint in it")
 	}
-	_, tree, err := open(checkpoint, key)
+	tree, err := open(checkpoint, key)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,5 @@
-#include "check.h"
+#include "intruder.h"
 
-#include <sqlite3.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -313,21 +312,10 @@ lists_are_paged_and_filtered (void **state)
 
 /* ---- tampering ---- */
 
-/* As an intruder would: another program, which lifts the triggers first. */
 static void
 tamper (Fixture *fixture, const char *sql)
 {
-  sqlite3 *handle = NULL;
-  char *message = NULL;
-
-  assert_int_equal (sqlite3_open (fixture->path, &handle), SQLITE_OK);
-  sqlite3_exec (handle,
-                "DROP TRIGGER event_next; DROP TRIGGER event_no_update;"
-                "DROP TRIGGER event_no_delete;",
-                NULL, NULL, NULL);
-  if (sqlite3_exec (handle, sql, NULL, NULL, &message) != SQLITE_OK)
-    fail_msg ("%s: %s", sql, message);
-  sqlite3_close (handle);
+  intrude (fixture->path, sql);
 }
 
 static const struct {
