@@ -31,6 +31,8 @@ static const RpVerb verbs[] = {
     "APP/ENV [RELEASE]", rp_plan_options, rp_plan_run, NULL },
   { "ready", "Show whether every revision in the window can run again",
     "[APP/ENV|APP]", rp_ready_options, rp_ready_run, NULL },
+  { "drift", "Show whether each target runs what its environment points at",
+    "[APP/ENV|APP]", rp_drift_options, rp_drift_run, NULL },
   { "at", "Show what ran in an environment at some time",
     "APP/ENV [TIME]", rp_at_options, rp_at_run, NULL },
   { "where", "Show where a digest is now: what runs it, and who has its bytes",

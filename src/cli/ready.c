@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "cli/environments.h"
 #include "cli/humane.h"
 #include "cli/keeping.h"
 #include "cli/plan_view.h"
@@ -53,53 +54,6 @@ fetch_ready (RpCli *cli, const char *app, const char *env, GError **error)
   if (ready != NULL && upstream)
     ask_upstreams (cli, ready);
   return ready;
-}
-
-static gboolean
-add_app (RpCli *cli, const json_t *app, json_t *all, GError **error)
-{
-  gsize i;
-  json_t *environment;
-  json_array_foreach (json_object_get (app, "environments"), i, environment)
-  {
-    json_t *ready
-        = fetch_ready (cli, rp_json_str (app, "name"), rp_json_str (environment, "name"), error);
-    if (ready == NULL)
-      return FALSE;
-    json_array_append_new (all, ready);
-  }
-  return TRUE;
-}
-
-/* The Ready documents of what `where` names: APP/ENV, APP or everything. */
-static json_t *
-collect (RpCli *cli, const char *where, GError **error)
-{
-  g_autoptr (json_t) all = json_array ();
-  if (where != NULL && strchr (where, '/') != NULL)
-    {
-      g_autofree char *app = NULL;
-      g_autofree char *env = NULL;
-      if (!rp_cli_parse_env (where, &app, &env, error))
-        return NULL;
-      json_t *ready = fetch_ready (cli, app, env, error);
-      if (ready == NULL)
-        return NULL;
-      json_array_append_new (all, ready);
-      return g_steal_pointer (&all);
-    }
-  g_autofree char *path = rp_api_path ("apps", where, NULL);
-  g_autoptr (json_t) answer = rp_api_get (cli->api, path, 0, error);
-  if (answer == NULL)
-    return NULL;
-  if (where != NULL)
-    return add_app (cli, answer, all, error) ? g_steal_pointer (&all) : NULL;
-  gsize i;
-  json_t *app;
-  json_array_foreach (json_object_get (answer, "apps"), i, app)
-  if (!add_app (cli, app, all, error))
-    return NULL;
-  return g_steal_pointer (&all);
 }
 
 static const char *
@@ -374,19 +328,6 @@ check_all (const json_t *all, GError **error)
 gboolean
 rp_ready_run (RpCli *cli, char **args, GError **error)
 {
-  if (rp_cli_api (cli, error) == NULL)
-    return FALSE;
-  g_autoptr (json_t) all = collect (cli, args[0], error);
-  if (all == NULL)
-    return FALSE;
-  gboolean single = args[0] != NULL && strchr (args[0], '/') != NULL;
-  gsize i;
-  json_t *ready;
-  if (cli->json)
-    rp_cli_print_json (cli, single ? json_array_get (all, 0) : all);
-  else if (json_array_size (all) == 0)
-    rp_cli_note (cli, "no environments yet; declare one with `repoint apply -f repoint.yaml`");
-  else
-    json_array_foreach (all, i, ready) print_ready (cli, ready);
-  return check_all (all, error);
+  g_autoptr (json_t) all = rp_environments_show (cli, args[0], fetch_ready, print_ready, error);
+  return all != NULL && check_all (all, error);
 }

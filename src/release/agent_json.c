@@ -46,8 +46,8 @@ observed_release_to_json (const RpTargetView *state)
   return json;
 }
 
-static json_t *
-target_to_json (const RpTargetView *state)
+json_t *
+rp_target_view_to_json (const RpTargetView *state)
 {
   json_t *json = json_object ();
   json_object_set_new (json, "name", json_string (state->name));
@@ -69,7 +69,7 @@ rp_target_view_list_to_json (const GPtrArray *states)
 {
   json_t *array = json_array ();
   for (guint i = 0; i < states->len; i++)
-    json_array_append_new (array, target_to_json (states->pdata[i]));
+    json_array_append_new (array, rp_target_view_to_json (states->pdata[i]));
   return array;
 }
 

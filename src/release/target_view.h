@@ -73,5 +73,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpStatus, rp_status_free)
 gboolean rp_status_get (RpEngine *engine, const char *app, const char *environment, gint64 after,
                         gboolean force, RpStatus **out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+json_t *rp_target_view_to_json (const RpTargetView *state);
 json_t *rp_target_view_list_to_json (const GPtrArray *states); /* RpTargetView */
 json_t *rp_status_to_json (const RpStatus *status);

@@ -33,6 +33,8 @@ const RpRoute rp_api_routes[] = {
     "One revision" },
   { "GET", ENVIRONMENT "/at", RP_ROUTE_READ, RP_NEED_READ, rp_api_at,
     "What ran in an environment at some time" },
+  { "GET", ENVIRONMENT "/drift", RP_ROUTE_READ, RP_NEED_READ, rp_api_drift,
+    "Whether each target runs what its environment points at" },
   { "GET", ENVIRONMENT "/status", RP_ROUTE_READ, RP_NEED_READ, rp_api_status,
     "Current revision and state of each target; long poll" },
   { "GET", ENVIRONMENT "/ready", RP_ROUTE_SLOW, RP_NEED_READ, rp_api_ready,

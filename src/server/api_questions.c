@@ -1,6 +1,7 @@
 /* What people ask about what there is and was. Changes nothing. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "release/drift.h"
 #include "release/past.h"
 #include "server/api.h"
 
@@ -29,5 +30,17 @@ rp_api_at (RpRequest *request, GError **error)
   if (past == NULL)
     return FALSE;
   rp_respond_json (request, 200, rp_past_to_json (past));
+  return TRUE;
+}
+
+gboolean
+rp_api_drift (RpRequest *request, GError **error)
+{
+  json_t *drift
+      = rp_drift_look (rp_request_services (request)->engine, rp_request_param (request, "app"),
+                       rp_request_param (request, "environment"), error);
+  if (drift == NULL)
+    return FALSE;
+  rp_respond_json (request, 200, drift);
   return TRUE;
 }

@@ -90,3 +90,28 @@ def test_where_tells_what_runs_it_what_points_at_it_and_who_has_its_bytes(api, c
     assert cli("where", new, "-o", "json").ok().json["current"][0]["number"] == 2
     assert "at least 4 hex digits" in cli("where", "").exits(2).stderr
     cli("where", "sha256:" + "0" * 64).exits(3)
+
+
+# ---- drift ----
+
+def test_drift_tells_a_target_that_runs_something_else(api, cli):
+    old, new = (release(api, version)["components"][0]["digest"] for version in ("1.0", "1.1"))
+    assert api("GET", f"{PRODUCTION}/drift", status=200)["verdict"] == "follows", "nothing is deployed and nothing runs"
+    made = api("POST", f"{PRODUCTION}/revisions", {"kind": "deploy", "release": "1.1"}, status=201)
+    assert api("GET", f"{PRODUCTION}/drift", status=200)["verdict"] == "unknown"
+    assert "nobody says what runs in shop/production" in cli("drift").exits(7).stderr
+
+    api.report("production", "drift-1", made["number"], "preparing", observed_digest=old)
+    assert api("GET", f"{PRODUCTION}/drift", status=200)["verdict"] == "moving"
+    cli("drift", "shop").ok()
+    api.report("production", "drift-2", made["number"], "confirmed", observed_digest=new)
+    follows = api("GET", f"{PRODUCTION}/drift", status=200)
+    assert follows["verdict"] == "follows" and follows["targets"][0]["expected_digest"] == new
+
+    api.report("production", "drift-3", made["number"], "drifted", observed_digest=old)
+    drifted = api("GET", f"{PRODUCTION}/drift", status=200)
+    assert drifted["verdict"] == "drifted" and drifted["targets"][0]["observed_release"]["version"] == "1.0"
+    told = cli("drift", "shop/production").exits(4)
+    assert "it runs 1.0 (release 1), not 1.1 (release 2)" in told.stdout and "shop/production" in told.stderr
+    assert [d["verdict"] for d in cli("drift", "-o", "json").exits(4).json] == ["follows", "drifted"]
+    api.refused("GET", "/api/v1/apps/shop/environments/nowhere/drift", code="not-found")
