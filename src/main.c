@@ -31,6 +31,8 @@ static const RpVerb verbs[] = {
     "APP/ENV [RELEASE]", rp_plan_options, rp_plan_run, NULL },
   { "ready", "Show whether every revision in the window can run again",
     "[APP/ENV|APP]", rp_ready_options, rp_ready_run, NULL },
+  { "diff", "Show in what two releases differ, or what two environments run",
+    "A B", rp_diff_options, rp_diff_run, NULL },
   { "drift", "Show whether each target runs what its environment points at",
     "[APP/ENV|APP]", rp_drift_options, rp_drift_run, NULL },
   { "at", "Show what ran in an environment at some time",

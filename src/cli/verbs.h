@@ -37,6 +37,7 @@ gboolean rp_resume_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNU
 RP_DECLARE_VERB (plan);
 RP_DECLARE_VERB (ready);
 RP_DECLARE_VERB (at);
+RP_DECLARE_VERB (diff);
 RP_DECLARE_VERB (drift);
 RP_DECLARE_VERB (trace);
 /* With the options of `trace`: none. */

@@ -23,6 +23,8 @@ const RpRoute rp_api_routes[] = {
     "Releases of an app, newest first" },
   { "GET", "/api/v1/apps/{app}/releases/{release}", RP_ROUTE_READ, RP_NEED_READ, rp_api_release,
     "One release by version, number, commit or digest" },
+  { "GET", "/api/v1/apps/{app}/diff", RP_ROUTE_READ, RP_NEED_READ, rp_api_diff,
+    "In what two releases of an app differ" },
   { "POST", ENVIRONMENT "/plan", RP_ROUTE_SLOW, RP_NEED_READ, rp_api_plan,
     "What a re-point would restore, would not restore, and what blocks it" },
   { "POST", ENVIRONMENT "/revisions", WORK, RP_NEED_DEPLOY, rp_api_revision_create,

@@ -60,6 +60,7 @@ gboolean rp_api_ready (RpRequest *request, GError **error);
 /* api_questions.c */
 gboolean rp_api_at (RpRequest *request, GError **error);
 gboolean rp_api_drift (RpRequest *request, GError **error);
+gboolean rp_api_diff (RpRequest *request, GError **error);
 /* api_gates.c */
 gboolean rp_api_release_holds (RpRequest *request, GError **error);
 gboolean rp_api_release_hold (RpRequest *request, GError **error);

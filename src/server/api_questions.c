@@ -1,6 +1,7 @@
 /* What people ask about what there is and was. Changes nothing. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "release/diff.h"
 #include "release/drift.h"
 #include "release/past.h"
 #include "server/api.h"
@@ -42,5 +43,25 @@ rp_api_drift (RpRequest *request, GError **error)
   if (drift == NULL)
     return FALSE;
   rp_respond_json (request, 200, drift);
+  return TRUE;
+}
+
+gboolean
+rp_api_diff (RpRequest *request, GError **error)
+{
+  const char *from = rp_request_query (request, "from");
+  const char *to = rp_request_query (request, "to");
+  if (from == NULL || to == NULL)
+    {
+      g_set_error_literal (error, RP_ERROR, RP_ERROR_INVALID,
+                           "?from= and ?to= are needed: each a release, environment:NAME or"
+                           " environment:NAME:REVISION");
+      return FALSE;
+    }
+  json_t *diff = rp_diff (rp_request_services (request)->engine, rp_request_param (request, "app"),
+                          from, to, error);
+  if (diff == NULL)
+    return FALSE;
+  rp_respond_json (request, 200, diff);
   return TRUE;
 }

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from test_release_api import PRODUCTION, STAGING, api, deploy, release  # noqa: F401  (api is a fixture)
+from support import oci
+from test_release_api import PRODUCTION, SHOP, STAGING, api, deploy, release  # noqa: F401  (api is a fixture)
 
 
 def at(api, time, path=PRODUCTION):
@@ -115,3 +116,66 @@ def test_drift_tells_a_target_that_runs_something_else(api, cli):
     assert "it runs 1.0 (release 1), not 1.1 (release 2)" in told.stdout and "shop/production" in told.stderr
     assert [d["verdict"] for d in cli("drift", "-o", "json").exits(4).json] == ["follows", "drifted"]
     api.refused("GET", "/api/v1/apps/shop/environments/nowhere/drift", code="not-found")
+
+
+# ---- diff ----
+
+def diff(api, a, b, **kwargs):
+    return api("GET", f"/api/v1/apps/shop/diff?from={a}&to={b}", **kwargs)
+
+
+def test_diff_of_releases_and_of_environments(api, cli):
+    made = {version: release(api, version) for version in ("1.0", "1.1", "1.2")}
+    deploy(api, "1.0")
+    deploy(api, "1.2", "staging")
+
+    forward = diff(api, "environment:production", "environment:staging", status=200)
+    assert forward["direction"] == "forward" and forward["from"]["revision"] == 1
+    assert [r["version"] for r in forward["releases"]] == ["1.2", "1.1"]
+    (web,) = forward["components"]
+    assert web["change"] == "changed"
+    assert [web[side]["digest"] for side in ("from", "to")] == [made[v]["components"][0]["digest"] for v in ("1.0", "1.2")]
+    assert forward["commits"] == {"repository": None, "from": "c0ffee-1.0", "to": "c0ffee-1.2"}
+    back = diff(api, "1.2", "environment:production:1", status=200)
+    assert back["direction"] == "back" and back["releases"] == forward["releases"]
+    same = diff(api, "1.0", "environment:production", status=200)
+    assert same["direction"] == "same" and same["releases"] == [] and same["components"][0]["change"] == "same"
+
+    shown = cli("diff", "shop/production", "shop/staging").ok().stdout
+    assert "from 1.0 (production, revision 1) to 1.2 (staging, revision 1), forward" in shown
+    assert "git log c0ffee-1.0..c0ffee-1.2" in shown and "brings 2 releases" in shown
+    assert "takes away 1 release:" in cli("diff", "shop@1.2", "1.1").ok().stdout
+    assert "the same release" in cli("diff", "shop/production:1", "shop@1.0").ok().stdout
+    assert cli("diff", "shop@1.0", "1.1", "-o", "json").ok().json["to"]["release"]["version"] == "1.1"
+
+
+def test_diff_of_releases_with_other_components(api):
+    release(api, "1.0")
+    api("POST", "/api/v1/apply", SHOP.replace("web: {repository: shop/web}",
+                                              "web: {repository: shop/web}\n  worker: {repository: shop/worker}").encode(),
+        status=200)
+    for repository in "shop/web", "shop/worker":
+        oci.push(api.server, repository, "1.1", oci.make_image([{"version": repository}]))
+    api("POST", "/api/v1/apps/shop/releases", {"version": "1.1", "components": {"web": "1.1", "worker": "1.1"}}, status=201)
+    assert [(c["name"], c["change"]) for c in diff(api, "1.0", "1.1", status=200)["components"]] == [
+        ("web", "changed"), ("worker", "added")]
+    assert [(c["name"], c["change"]) for c in diff(api, "1.1", "1.0", status=200)["components"]] == [
+        ("web", "changed"), ("worker", "removed")]
+
+
+@pytest.mark.parametrize("a, b, code, says", [
+    ("1.0", "9.9", "not-found", "9.9"),
+    ("environment:nowhere", "1.0", "not-found", "nowhere"),
+    ("environment:production", "1.0", "not-found", "nothing was ever deployed"),
+    ("environment:production:x", "1.0", "invalid", "no number of a revision"),
+    ("environment:production:7", "1.0", "not-found", "no revision 7"),
+])
+def test_diff_refuses_what_is_not_there(api, a, b, code, says):
+    release(api, "1.0")
+    assert says in api.refused("GET", f"/api/v1/apps/shop/diff?from={a}&to={b}", code=code)["message"]
+
+
+def test_diff_of_nothing_is_refused(api, cli):
+    assert "?from=" in api.refused("GET", "/api/v1/apps/shop/diff?from=1.0", code="invalid")["message"]
+    assert "expected APP/ENV" in cli("diff", "1.0", "1.1").exits(2).stderr
+    assert "different apps" in cli("diff", "shop@1.0", "web@1.0").exits(2).stderr
