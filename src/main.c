@@ -39,6 +39,8 @@ static const RpVerb verbs[] = {
     "APP/ENV [TIME]", rp_at_options, rp_at_run, NULL },
   { "where", "Show where a digest is now: what runs it, and who has its bytes",
     "DIGEST", rp_trace_options, rp_where_run, NULL },
+  { "stats", "Show how often and how well is deployed: the four measures of DORA",
+    "[APP/ENV|APP]", rp_stats_options, rp_stats_run, NULL },
   { "trace", "Show where a digest lies, what contains it and where it runs",
     "DIGEST", rp_trace_options, rp_trace_run, NULL },
   { "repo", "List repositories; set and show what they allow",

@@ -39,6 +39,7 @@ RP_DECLARE_VERB (ready);
 RP_DECLARE_VERB (at);
 RP_DECLARE_VERB (diff);
 RP_DECLARE_VERB (drift);
+RP_DECLARE_VERB (stats);
 RP_DECLARE_VERB (trace);
 /* With the options of `trace`: none. */
 gboolean rp_where_run (RpCli *cli, char **args, GError **error) G_GNUC_WARN_UNUSED_RESULT;

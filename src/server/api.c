@@ -25,6 +25,8 @@ const RpRoute rp_api_routes[] = {
     "One release by version, number, commit or digest" },
   { "GET", "/api/v1/apps/{app}/diff", RP_ROUTE_READ, RP_NEED_READ, rp_api_diff,
     "In what two releases of an app differ" },
+  { "GET", "/api/v1/apps/{app}/stats", RP_ROUTE_READ, RP_NEED_READ, rp_api_stats,
+    "How often and how well an app is deployed: the four measures of DORA" },
   { "POST", ENVIRONMENT "/plan", RP_ROUTE_SLOW, RP_NEED_READ, rp_api_plan,
     "What a re-point would restore, would not restore, and what blocks it" },
   { "POST", ENVIRONMENT "/revisions", WORK, RP_NEED_DEPLOY, rp_api_revision_create,
@@ -153,10 +155,9 @@ const RpRoute rp_api_routes[] = {
   { NULL },
 };
 
-/* A number of the query in its limits. */
-static gboolean
-query_in_range (const RpRequest *request, const char *name, gint64 fallback, gint64 min, gint64 max,
-                gint64 *out, GError **error)
+gboolean
+rp_api_number (const RpRequest *request, const char *name, gint64 fallback, gint64 min, gint64 max,
+               gint64 *out, GError **error)
 {
   gint64 value;
   if (!rp_request_query_int (request, name, fallback, &value, error))
@@ -175,16 +176,15 @@ query_in_range (const RpRequest *request, const char *name, gint64 fallback, gin
 gboolean
 rp_api_page (const RpRequest *request, gint64 *out_limit, gint64 *out_before, GError **error)
 {
-  return query_in_range (request, "limit", RP_API_LIST_DEFAULT, 1, RP_API_LIST_MAX, out_limit,
-                         error)
-         && query_in_range (request, "before", 0, 0, G_MAXINT64, out_before, error);
+  return rp_api_number (request, "limit", RP_API_LIST_DEFAULT, 1, RP_API_LIST_MAX, out_limit, error)
+         && rp_api_number (request, "before", 0, 0, G_MAXINT64, out_before, error);
 }
 
 gboolean
 rp_api_poll (const RpRequest *request, gint64 *out_after, gint64 *out_wait_ms, GError **error)
 {
-  return query_in_range (request, "after", -1, -1, G_MAXINT64, out_after, error)
-         && query_in_range (request, "wait_ms", 0, 0, RP_API_WAIT_MAX_MS, out_wait_ms, error);
+  return rp_api_number (request, "after", -1, -1, G_MAXINT64, out_after, error)
+         && rp_api_number (request, "wait_ms", 0, 0, RP_API_WAIT_MAX_MS, out_wait_ms, error);
 }
 
 gboolean

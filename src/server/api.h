@@ -9,6 +9,9 @@
 #define RP_API_LIST_MAX     1000
 #define RP_API_CAUSE_MAX    1000 /* bytes */
 
+/* ?NAME=, a number in its limits; `fallback` if it is absent. */
+gboolean rp_api_number (const RpRequest *request, const char *name, gint64 fallback, gint64 min,
+                        gint64 max, gint64 *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* ?limit= (1 … RP_API_LIST_MAX) and ?before= (0: from the newest). */
 gboolean rp_api_page (const RpRequest *request, gint64 *out_limit, gint64 *out_before,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -61,6 +64,7 @@ gboolean rp_api_ready (RpRequest *request, GError **error);
 gboolean rp_api_at (RpRequest *request, GError **error);
 gboolean rp_api_drift (RpRequest *request, GError **error);
 gboolean rp_api_diff (RpRequest *request, GError **error);
+gboolean rp_api_stats (RpRequest *request, GError **error);
 /* api_gates.c */
 gboolean rp_api_release_holds (RpRequest *request, GError **error);
 gboolean rp_api_release_hold (RpRequest *request, GError **error);

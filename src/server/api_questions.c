@@ -4,7 +4,11 @@
 #include "release/diff.h"
 #include "release/drift.h"
 #include "release/past.h"
+#include "release/stats.h"
 #include "server/api.h"
+
+#define STATS_DAYS_DEFAULT 30
+#define STATS_DAYS_MAX     3650
 
 /* ?NAME=, a time; `fallback` if it is absent. */
 static gboolean
@@ -63,5 +67,19 @@ rp_api_diff (RpRequest *request, GError **error)
   if (diff == NULL)
     return FALSE;
   rp_respond_json (request, 200, diff);
+  return TRUE;
+}
+
+gboolean
+rp_api_stats (RpRequest *request, GError **error)
+{
+  gint64 days;
+  if (!rp_api_number (request, "days", STATS_DAYS_DEFAULT, 1, STATS_DAYS_MAX, &days, error))
+    return FALSE;
+  json_t *stats = rp_stats_get (rp_request_services (request)->engine, rp_request_param (request, "app"),
+                                rp_request_query (request, "environment"), days, error);
+  if (stats == NULL)
+    return FALSE;
+  rp_respond_json (request, 200, stats);
   return TRUE;
 }

@@ -179,3 +179,38 @@ def test_diff_of_nothing_is_refused(api, cli):
     assert "?from=" in api.refused("GET", "/api/v1/apps/shop/diff?from=1.0", code="invalid")["message"]
     assert "expected APP/ENV" in cli("diff", "1.0", "1.1").exits(2).stderr
     assert "different apps" in cli("diff", "shop@1.0", "web@1.0").exits(2).stderr
+
+
+# ---- stats ----
+
+def test_stats_of_a_deploy_that_was_rolled_back(api, cli):
+    for version in "1.0", "1.1":
+        release(api, version)
+        deploy(api, version)
+    back = api("POST", f"{PRODUCTION}/revisions", {"kind": "rollback"}, status=201)
+    api.report("production", "stats-1", back["number"], "confirmed")
+
+    stats = api("GET", "/api/v1/apps/shop/stats", status=200)
+    assert stats["days"] == 30 and [e["environment"] for e in stats["environments"]] == ["staging", "production"]
+    staging, production = stats["environments"]
+    assert (staging["deployments"], staging["lead_time_ms"], staging["rollbacks"]) == (0, None, [])
+    assert (production["deployments"], production["changes"], production["changes_failed"]) == (2, 2, 1)
+    assert (production["lead_times"], production["recoveries"], production["not_recovered"]) == (2, 1, 0)
+    (rollback,) = production["rollbacks"]
+    assert (rollback["revision"], rollback["left"], rollback["kind"]) == (3, 2, "rollback")
+    assert 0 <= rollback["took_ms"] <= rollback["bad_for_ms"] == production["recovery_time_ms"]
+    one = api("GET", "/api/v1/apps/shop/stats?environment=production&days=1", status=200)
+    assert one["environments"] == [production]
+
+    shown = cli("stats", "shop/production").ok().stdout
+    assert re.search(r"change fail rate +50 % +1 of 2", shown) and "deployment frequency: deploys and promotes" in shown
+    assert re.search(r"recovery time .* median of 1\n", shown)
+    assert [s["app"] for s in cli("stats", "-o", "json").ok().json] == ["shop"]
+    assert cli("stats", "shop", "--days", "7", "-o", "json").ok().json["days"] == 7
+
+
+def test_stats_refuses(api, cli):
+    api.refused("GET", "/api/v1/apps/shop/stats?environment=nowhere", code="not-found")
+    api.refused("GET", "/api/v1/apps/none/stats", code="not-found")
+    api.refused("GET", "/api/v1/apps/shop/stats?days=0", code="invalid")
+    assert "--days" in cli("stats", "--days", "0").exits(2).stderr
