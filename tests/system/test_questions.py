@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from guarded import bearer
 from support import oci
 from test_release_api import PRODUCTION, SHOP, STAGING, api, deploy, release  # noqa: F401  (api is a fixture)
 
@@ -214,3 +215,52 @@ def test_stats_refuses(api, cli):
     api.refused("GET", "/api/v1/apps/none/stats", code="not-found")
     api.refused("GET", "/api/v1/apps/shop/stats?days=0", code="invalid")
     assert "--days" in cli("stats", "--days", "0").exits(2).stderr
+
+
+# ---- repoint_release_info ----
+
+INFO = re.compile(r"^repoint_release_info\{(.*)\} 1$", re.MULTILINE)
+
+
+def infos(server, headers=None):
+    status, _, body = server.request("GET", "/metrics", headers=headers)
+    assert status == 200
+    return [dict(re.findall(r'(\w+)="((?:[^"\\\\]|\\\\.)*)"', labels)) for labels in INFO.findall(body.decode())]
+
+
+def test_release_info_has_what_each_environment_is_pointed_at(api):
+    assert infos(api.server) == [], "nothing is deployed"
+    digest = release(api, "1.0")["components"][0]["digest"]
+    new = release(api, "1.1")["components"][0]["digest"]
+    for environment in "staging", "production":
+        deploy(api, "1.0", environment)
+    deploy(api, "1.1")
+    assert infos(api.server) == [
+        {"app": "shop", "environment": "production", "component": "web", "release": "1.1", "commit": "c0ffee-1.1",
+         "digest": new, "revision": "2"},
+        {"app": "shop", "environment": "staging", "component": "web", "release": "1.0", "commit": "c0ffee-1.0",
+         "digest": digest, "revision": "1"}]
+
+
+def test_release_info_needs_no_escapes(api):
+    """What would break a line of the text format is no version and no commit."""
+    oci.push(api.server, "shop/web", "odd", oci.make_image([{"version": "odd"}]))
+    for odd in 'a"b', "a\\b", "a\nb", "a{b", "a b":
+        for more in {"version": odd}, {"version": "1.0", "source": {"commit": odd}}:
+            api.refused("POST", "/api/v1/apps/shop/releases", {"components": {"web": "odd"}, **more}, code="invalid")
+    api("POST", "/api/v1/apps/shop/releases", {"version": "1.0", "components": {"web": "odd"}}, status=201)
+    deploy(api, "1.0")
+    assert infos(api.server)[0]["commit"] == "", "none was recorded"
+
+
+def test_release_info_is_of_the_apps_that_one_may_read(guarded):
+    admin = bearer(guarded.token)
+    server = guarded.server
+    assert server.request("POST", "/api/v1/apply", SHOP.encode(), admin)[0] == 200
+    guarded.push("shop/web", "1.0", oci.make_image([{"version": "1.0"}]), guarded.token)
+    for path, body in (("releases", {"version": "1.0", "components": {"web": "1.0"}}),
+                       ("environments/production/revisions", {"kind": "deploy", "release": "1.0"})):
+        assert server.request("POST", f"/api/v1/apps/shop/{path}", body, admin)[0] == 201
+    assert [info["app"] for info in infos(server, admin)] == ["shop"]
+    assert infos(server, bearer(guarded.robot("other", "read:web"))) == []
+    assert len(infos(server, bearer(guarded.robot("reader", "read:shop")))) == 1
