@@ -36,20 +36,21 @@ walk_object (Walk *walk, json_t *object, const char *prefix, guint depth, GError
   json_t *value;
 
   for (gsize i = 0; keys[i]; i++)
-    {
-      g_autofree char *path = g_strconcat (prefix, keys[i], NULL);
+    if (json_object_get (object, keys[i]))
+      {
+        g_autofree char *path = g_strconcat (prefix, keys[i], NULL);
 
-      if (json_object_get (object, keys[i]) && !walk->field (walk, object, keys[i], path, error))
-        return FALSE;
-    }
+        if (!walk->field (walk, object, keys[i], path, error))
+          return FALSE;
+      }
   json_object_foreach (object, key, value)
-  {
-    g_autofree char *inner = g_strconcat (prefix, key, ".", NULL);
+    if (json_is_object (value) && depth < DEPTH_MAX && !g_strv_contains (keys, key))
+      {
+        g_autofree char *inner = g_strconcat (prefix, key, ".", NULL);
 
-    if (json_is_object (value) && depth < DEPTH_MAX && !g_strv_contains (keys, key)
-        && !walk_object (walk, value, inner, depth + 1, error))
-      return FALSE;
-  }
+        if (!walk_object (walk, value, inner, depth + 1, error))
+          return FALSE;
+      }
   return TRUE;
 }
 
