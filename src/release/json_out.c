@@ -30,6 +30,17 @@ rp_json_digest (const RpDigest *digest)
   return json_string (rp_digest_format (digest, text));
 }
 
+char *
+rp_text_one_line (const char *text, gsize max)
+{
+  g_autofree char *head = g_strndup (text, max);
+  char *line = g_utf8_make_valid (head, -1);
+  for (char *p = line; *p != '\0'; p++)
+    if (g_ascii_iscntrl (*p))
+      *p = ' ';
+  return line;
+}
+
 json_t *
 rp_json_texts (const GPtrArray *texts)
 {

@@ -6,6 +6,7 @@
 #include "base/http.h"
 #include "base/json.h"
 #include "release/engine_priv.h"
+#include "release/json_out.h"
 
 #define ANSWER_MAX (64 * 1024) /* bytes */
 #define REASON_MAX 500         /* bytes */
@@ -36,18 +37,6 @@ describe (const RpMoveRequest *request, const RpDecision *move)
   return rp_json_print (body);
 }
 
-/* Its own words, on one line, shortened. g_free(). */
-static char *
-one_line (const char *text)
-{
-  g_autofree char *head = g_strndup (text, REASON_MAX);
-  char *line = g_utf8_make_valid (head, -1);
-  for (char *p = line; *p != '\0'; p++)
-    if (g_ascii_iscntrl (*p))
-      *p = ' ';
-  return line;
-}
-
 static char *
 read_answer (const RpHttpResponse *response, gboolean *out_allowed, GError **error)
 {
@@ -65,7 +54,7 @@ read_answer (const RpHttpResponse *response, gboolean *out_allowed, GError **err
       || !rp_json_opt_string (json, "reason", "answer", &reason, error))
     return NULL;
   *out_allowed = allowed;
-  return one_line (reason != NULL ? reason : "no reason was given");
+  return rp_text_one_line (reason != NULL ? reason : "no reason was given", REASON_MAX);
 }
 
 static char *
@@ -92,6 +81,6 @@ rp_webhook_ask (RpEngine *engine, const RpMoveRequest *request, const RpDecision
   answer->url = g_strdup (move->webhook);
   answer->reason = ask (engine, request, move, &answer->allowed, &local);
   if (answer->reason == NULL)
-    answer->reason = one_line (local->message);
+    answer->reason = rp_text_one_line (local->message, REASON_MAX);
   return answer;
 }
