@@ -273,6 +273,55 @@ print_stops (RpCli *cli, const json_t *status)
   }
 }
 
+/* `    errors bad: 0.05, bad above 0.02 (12 ok, 3 bad)` */
+static void
+print_signal (RpCli *cli, const json_t *signal)
+{
+  const char *detail = rp_json_str (signal, "detail");
+  gint64 blind = rp_json_int (signal, "inconclusive") + rp_json_int (signal, "errors");
+  g_autofree char *without = blind == 0 ? g_strdup ("")
+                                        : g_strdup_printf (", %" G_GINT64_FORMAT " without an answer", blind);
+  g_autofree char *line
+      = g_strdup_printf ("%s %s: %s (%" G_GINT64_FORMAT " ok, %" G_GINT64_FORMAT " bad%s)",
+                         rp_json_str (signal, "name"), rp_json_str (signal, "outcome"),
+                         detail != NULL ? detail : "nothing was said of it", rp_json_int (signal, "ok"),
+                         rp_json_int (signal, "bad"), without);
+  fputs ("    ", cli->out.stream);
+  rp_term_paragraph (&cli->out, 4, line);
+}
+
+static void
+print_signals (RpCli *cli, const json_t *status)
+{
+  const json_t *watch = json_object_get (status, "signals");
+  const char *reason = rp_json_str (watch, "reason"), *action = rp_json_str (watch, "action");
+  const char *but = rp_json_str (watch, "but");
+  if (!json_is_object (watch))
+    return;
+  g_autofree char *line
+      = reason == NULL
+            ? g_strdup_printf ("%s until %s", rp_json_str (watch, "state"), rp_json_str (watch, "until"))
+            : g_strdup_printf ("%s: %s%s%s%s%s", rp_json_str (watch, "state"), reason,
+                               action != NULL ? "; action: " : "", action != NULL ? action : "",
+                               but != NULL ? "; " : "", but != NULL ? but : "");
+  fputs ("  signals: ", cli->out.stream);
+  rp_term_paragraph (&cli->out, 11, line);
+  gsize i;
+  json_t *signal;
+  json_array_foreach (json_object_get (watch, "signals"), i, signal) print_signal (cli, signal);
+}
+
+static gboolean
+check_signals (const char *where, const json_t *watch, GError **error)
+{
+  if (g_strcmp0 (rp_json_str (watch, "state"), "failed") != 0)
+    return TRUE;
+  g_set_error (error, RP_ERROR, RP_ERROR_UNHEALTHY, "%s: revision %" G_GINT64_FORMAT " runs, but %s", where,
+               rp_json_int (watch, "revision"), rp_json_str (watch, "reason"));
+  rp_cli_hint (error, "go back with `repoint rollout undo %s`", where);
+  return FALSE;
+}
+
 static gboolean
 check_current (const char *where, const json_t *current, GError **error)
 {
@@ -306,9 +355,11 @@ show_status (RpCli *cli, const char *where, const json_t *status, GError **error
   if (!cli->json)
     {
       print_targets (cli, status);
+      print_signals (cli, status);
       print_stops (cli, status);
     }
-  return check_current (where, current, error);
+  return check_current (where, current, error)
+         && check_signals (where, json_object_get (status, "signals"), error);
 }
 
 static gboolean

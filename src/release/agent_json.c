@@ -83,6 +83,7 @@ rp_status_to_json (const RpStatus *status)
   json_object_set_new (json, "current", rp_revision_to_json_or_null (status->current));
   json_object_set_new (json, "converged", json_boolean (status->converged));
   json_object_set_new (json, "paused", rp_pause_to_json_or_null (status->pause));
+  json_object_set_new (json, "signals", rp_signal_watch_to_json_or_null (status->watch));
   json_object_set_new (json, "holds", rp_release_hold_list_to_json (status->holds));
   json_object_set_new (json, "targets", rp_target_view_list_to_json (status->targets));
   return json;

@@ -10,6 +10,7 @@
 #include "release/engine_priv.h"
 #include "release/gate_rules.h"
 #include "release/rollout_run.h"
+#include "release/signal_rules.h"
 
 #define NAME_MAX_BYTES               63
 #define WINDOW_DEFAULT               3
@@ -278,10 +279,23 @@ parse_gates (const RpYamlNode *node, const RpApp *app, RpEnvironment *environmen
 }
 
 static gboolean
+parse_signals (const RpYamlNode *node, RpEnvironment *environment, GError **error)
+{
+  g_autoptr (RpSignalRules) rules = rp_signal_rules_parse (rp_yaml_get (node, "signals"), error);
+  if (rules == NULL)
+    return FALSE;
+  g_autoptr (json_t) json = rp_signal_rules_to_json (rules);
+  g_free (environment->signals);
+  environment->signals = rp_json_canonical (json);
+  return TRUE;
+}
+
+static gboolean
 parse_environment (const RpYamlNode *node, RpApp *app, GError **error)
 {
   static const char *const keys[]
-      = { "name", "window", "on_failure", "trial", "progress_deadline", "gates", "targets", NULL };
+      = { "name", "window", "on_failure", "trial", "progress_deadline", "gates", "signals", "targets",
+          NULL };
   const char *name;
   if (!rp_yaml_expect_map (node, keys, error) || !rp_yaml_need_string (node, "name", &name, error)
       || !check_name (rp_yaml_get (node, "name"), "an environment", name, error))
@@ -292,7 +306,7 @@ parse_environment (const RpYamlNode *node, RpApp *app, GError **error)
   g_autoptr (RpEnvironment) environment = rp_environment_new (app->name, name);
   environment->order = app->environments->len + 1;
   if (!parse_settings (node, environment, error) || !parse_gates (node, app, environment, error)
-      || !parse_targets (node, app, environment, error))
+      || !parse_signals (node, environment, error) || !parse_targets (node, app, environment, error))
     return FALSE;
   g_ptr_array_add (app->environments, g_steal_pointer (&environment));
   return TRUE;
@@ -416,6 +430,8 @@ diff_environment (const RpEnvironment *old, const RpEnvironment *new, GPtrArray 
                    new->progress_deadline_ms);
       if (!g_str_equal (old->gates, new->gates))
         change (changes, "environment %s: gates %s → %s", new->name, old->gates, new->gates);
+      if (!g_str_equal (old->signals, new->signals))
+        change (changes, "environment %s: signals %s → %s", new->name, old->signals, new->signals);
       if (old->rollback_on_failure != new->rollback_on_failure)
         change (changes, "environment %s: on_failure %s → %s", new->name,
                 on_failure_name (old->rollback_on_failure),

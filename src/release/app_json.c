@@ -40,6 +40,7 @@ declared_to_json (const RpEnvironment *environment)
   json_object_set_new (json, "progress_deadline_ms",
                        json_integer (environment->progress_deadline_ms));
   json_object_set_new (json, "gates", json_loads (environment->gates, 0, NULL));
+  json_object_set_new (json, "signals", json_loads (environment->signals, 0, NULL));
   json_object_set_new (json, "targets", targets);
   return json;
 }

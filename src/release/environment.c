@@ -21,6 +21,7 @@ rp_environment_new (const char *app, const char *name)
   environment->targets = g_ptr_array_new_with_free_func (target_free);
   environment->present = TRUE;
   environment->gates = g_strdup ("{}");
+  environment->signals = g_strdup ("{}");
   return environment;
 }
 
@@ -34,6 +35,7 @@ rp_environment_free (RpEnvironment *environment)
   g_ptr_array_unref (environment->targets);
   rp_pause_free (environment->pause);
   g_free (environment->gates);
+  g_free (environment->signals);
   rp_revision_free (environment->current);
   rp_revision_free (environment->last_good);
   g_free (environment);
@@ -44,7 +46,9 @@ rp_environment_free (RpEnvironment *environment)
   " pointer_seq, (SELECT for_ms FROM environment_window w WHERE w.app = environment.app"             \
   "  AND w.environment = environment.name),"                                                         \
   " (SELECT rules FROM environment_gates g WHERE g.app = environment.app"                            \
-  "  AND g.environment = environment.name)"
+  "  AND g.environment = environment.name),"                                                         \
+  " (SELECT rules FROM environment_signals s WHERE s.app = environment.app"                          \
+  "  AND s.environment = environment.name)"
 
 static RpEnvironment *
 from_row (const char *app, const RpRows *rows, gsize row)
@@ -63,6 +67,11 @@ from_row (const char *app, const RpRows *rows, gsize row)
     {
       g_free (environment->gates);
       environment->gates = g_strdup (rp_rows_text (rows, row, 10));
+    }
+  if (!rp_rows_is_null (rows, row, 11))
+    {
+      g_free (environment->signals);
+      environment->signals = g_strdup (rp_rows_text (rows, row, 11));
     }
   return environment;
 }

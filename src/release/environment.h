@@ -37,6 +37,7 @@ typedef struct
   gboolean present;      /* still declared */
   RpPause *pause;        /* or NULL */
   char *gates;           /* gate_rules.h, as canonical JSON: read where a gate is asked for, and by no rollback */
+  char *signals;         /* signal_rules.h, the same */
   gint64 seq;            /* of the last event that concerns it */
   gint64 pointer_seq;    /* of the last event that changes what its agents get */
   RpRevision *current;   /* NULL: not loaded, or nothing was ever deployed */

@@ -11,11 +11,13 @@
  *   release.approved   somebody says yes to it in an environment → release_approval
  *   environment.paused, environment.resumed                    → environment_pause
  *   readiness.changed  it can go back, or can no longer          → readiness
+ *   signal.begun, signal.measured, signal.judged               → signal_watch; the last → revision, if it is to be rolled back
  */
 #include "base/json.h"
 #include "release/engine.h"
 #include "release/provenance.h"
 #include "release/ready_record.h"
+#include "release/signal_watch.h"
 
 static const char schema[]
     = "CREATE TABLE IF NOT EXISTS app ("
@@ -89,6 +91,15 @@ static const char schema[]
       "CREATE TABLE IF NOT EXISTS environment_gates ("
       " app TEXT NOT NULL, environment TEXT NOT NULL, rules TEXT NOT NULL,"
       " PRIMARY KEY (app, environment));"
+      "CREATE TABLE IF NOT EXISTS environment_signals ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, rules TEXT NOT NULL,"
+      " PRIMARY KEY (app, environment));"
+      "CREATE TABLE IF NOT EXISTS signal_watch ("
+      " app TEXT NOT NULL, environment TEXT NOT NULL, number BIGINT NOT NULL, state TEXT NOT NULL,"
+      " began_us BIGINT NOT NULL, until_us BIGINT NOT NULL, reason TEXT, action TEXT, but TEXT,"
+      " judged_us BIGINT NOT NULL, tallies TEXT NOT NULL, PRIMARY KEY (app, environment, number));"
+      "CREATE INDEX IF NOT EXISTS signal_watch_open ON signal_watch (app, environment)"
+      " WHERE state = 'watching';"
       "CREATE TABLE IF NOT EXISTS revision_override ("
       " app TEXT NOT NULL, environment TEXT NOT NULL, number BIGINT NOT NULL, gates TEXT NOT NULL,"
       " PRIMARY KEY (app, environment, number));"
@@ -105,7 +116,8 @@ static const char *const tables[]
         "target_local", "app_release", "revision",    "release_component",
         "report",       "idempotency", "release_provenance", "release_disagreement",
         "environment_window", "release_hold", "environment_pause",
-        "environment_gates", "revision_override", "release_approval", "readiness", NULL };
+        "environment_gates", "revision_override", "release_approval", "readiness",
+        "environment_signals", "signal_watch", NULL };
 
 /* Moves the marks that long polls compare; `pointer` if agents get something else from now on. */
 static gboolean
@@ -172,6 +184,20 @@ apply_gates (RpTxn *txn, const char *app, json_t *environment, GError **error)
                       "sss", app, rp_json_str (environment, "name"), rules);
 }
 
+/* The same of signals. */
+static gboolean
+apply_signals (RpTxn *txn, const char *app, json_t *environment, GError **error)
+{
+  json_t *signals = json_object_get (environment, "signals");
+  if (signals == NULL)
+    return TRUE;
+  g_autofree char *rules = rp_json_canonical (signals);
+  return rp_txn_exec (txn, error, NULL,
+                      "INSERT INTO environment_signals VALUES ($1, $2, $3)"
+                      " ON CONFLICT (app, environment) DO UPDATE SET rules = excluded.rules",
+                      "sss", app, rp_json_str (environment, "name"), rules);
+}
+
 static gboolean
 apply_environments (RpTxn *txn, const RpEvent *event, const char *app, GError **error)
 {
@@ -196,6 +222,7 @@ apply_environments (RpTxn *txn, const RpEvent *event, const char *app, GError **
                          "ssi", app, rp_json_str (environment, "name"),
                          rp_json_int (environment, "window_for_ms"))
         || !apply_gates (txn, app, environment, error)
+        || !apply_signals (txn, app, environment, error)
         || !apply_targets (txn, app, environment, error))
       return FALSE;
   }
@@ -396,7 +423,8 @@ static gboolean
 revision_created (RpTxn *txn, const RpEvent *event, GError **error)
 {
   json_t *body = event->body;
-  return leave_revision (txn, event, error) && hold_left (txn, event, error)
+  return leave_revision (txn, event, error) && rp_signal_watch_apply_left (txn, event, error)
+         && hold_left (txn, event, error)
          && keep_overrides (txn, event, error)
          && rp_txn_exec (
              txn, error, NULL,
@@ -495,6 +523,24 @@ target_reported (RpTxn *txn, const RpEvent *event, GError **error)
   return touch (txn, event, FALSE, error);
 }
 
+static gboolean
+signal_begun (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  return rp_signal_watch_apply_begun (txn, event, error) && touch (txn, event, FALSE, error);
+}
+
+static gboolean
+signal_measured (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  return rp_signal_watch_apply_measured (txn, event, error) && touch (txn, event, FALSE, error);
+}
+
+static gboolean
+signal_judged (RpTxn *txn, const RpEvent *event, GError **error)
+{
+  return rp_signal_watch_apply_judged (txn, event, error) && touch (txn, event, FALSE, error);
+}
+
 static const struct
 {
   const char *kind;
@@ -509,6 +555,9 @@ static const struct
   { "environment.resumed", environment_resumed },
   { RP_EVENT_REDACTED, event_redacted },
   { "readiness.changed", rp_ready_record_apply },
+  { "signal.begun", signal_begun },
+  { "signal.measured", signal_measured },
+  { "signal.judged", signal_judged },
 };
 
 static gboolean

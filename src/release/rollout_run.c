@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "release/engine_priv.h"
 #include "release/move.h"
+#include "release/signal_watch.h"
 
 #define ACTOR_SELF "repoint" /* who acts when nobody asked */
 
@@ -103,7 +104,9 @@ rp_rollout_record (RpEngine *engine, RpTxn *txn, const char *app, const char *en
   json_object_set_new (body, "outcome", json_string (rp_outcome_name (actions->outcome)));
   json_object_set_new (body, "reason", json_string (actions->reason));
   json_object_set_new (body, "rollback_due", json_boolean (actions->roll_back));
-  return rp_ledger_append (engine->ledger, txn, actor, "revision.finished", body, NULL, error);
+  return rp_ledger_append (engine->ledger, txn, actor, "revision.finished", body, NULL, error)
+         && (actions->outcome != RP_OUTCOME_HEALTHY
+             || rp_signal_watch_begin (engine, txn, app, environment, revision, error));
 }
 
 static gboolean
@@ -164,7 +167,9 @@ find_late (RpTxn *txn, gpointer user_data, GError **error)
   Tick *tick = user_data;
   tick->late = rp_txn_query (
       txn, error,
-      "SELECT r.app, r.environment, r.number, r.outcome_reason, r.rollback_due FROM revision r"
+      "SELECT r.app, r.environment, r.number, COALESCE((SELECT w.reason FROM signal_watch w"
+      "  WHERE w.app = r.app AND w.environment = r.environment AND w.number = r.number"
+      "  AND w.state = 'failed'), r.outcome_reason), r.rollback_due FROM revision r"
       " JOIN environment e ON e.app = r.app AND e.name = r.environment"
       " WHERE (r.outcome = 'progressing' OR r.rollback_due = 1) AND (r.rollback_due = 1"
       " OR r.progress_at_us + e.progress_deadline_ms * 1000 < $1)"

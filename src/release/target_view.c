@@ -183,6 +183,7 @@ rp_status_free (RpStatus *status)
   g_free (status->environment);
   rp_revision_free (status->current);
   rp_pause_free (status->pause);
+  rp_signal_watch_free (status->watch);
   g_clear_pointer (&status->targets, g_ptr_array_unref);
   g_clear_pointer (&status->holds, g_ptr_array_unref);
   g_free (status);
@@ -231,7 +232,10 @@ status_in_txn (RpTxn *txn, gpointer user_data, GError **error)
       = rp_target_view_load_all (query->engine, txn, query->app, query->environment, error);
   status->holds = rp_release_hold_load (txn, query->app, query->environment, 0, error);
   if (status->targets == NULL || status->holds == NULL
-      || !rp_revision_load_current (txn, query->app, query->environment, &status->current, error))
+      || !rp_revision_load_current (txn, query->app, query->environment, &status->current, error)
+      || (status->current != NULL
+          && !rp_signal_watch_load (txn, query->app, query->environment, status->current->number,
+                                    &status->watch, error)))
     return FALSE;
   status->converged = is_converged (status);
   query->status = g_steal_pointer (&status);

@@ -4,6 +4,7 @@
 #include "release/environment.h"
 #include "release/hold.h"
 #include "release/rollout.h"
+#include "release/signal_watch.h"
 
 /* An agent that polls is seen at least every minute; silent for longer than this it counts as away.
  */
@@ -64,6 +65,7 @@ typedef struct
   gboolean converged;  /* every target confirmed the current revision */
   GPtrArray *targets;  /* RpTargetView */
   RpPause *pause;      /* or NULL */
+  RpSignalWatch *watch; /* of the current revision; NULL: it is not watched */
   GPtrArray *holds;    /* RpReleaseHold: what may not be deployed here now */
 } RpStatus;
 void rp_status_free (RpStatus *status);

@@ -21,6 +21,7 @@
 #include "server/tls.h"
 #include "server/waiters.h"
 #include "server/workers.h"
+#include "signal/watcher.h"
 
 struct RpServer {
   RpSeclusion seclusion;
@@ -47,6 +48,7 @@ struct RpServer {
   RpPublisher *publisher;
   RpSweeper *sweeper;
   RpSentry *sentry;
+  RpWatcher *watcher;
   GThread *ticker;
   RpSpare spare; /* the same; `low` is atomic */
   char *data_dir;

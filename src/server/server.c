@@ -255,6 +255,7 @@ start_serving (RpServer *server, const RpServerOptions *options, GArray *listene
   rp_scrubber_start (server->services.scrubber);
   server->sweeper = rp_sweeper_start (server->services.retention, options->retention_every_ms);
   rp_sentry_start (server->sentry);
+  server->watcher = rp_watcher_start (server->services.engine, options->ca_file);
   return TRUE;
 }
 
@@ -370,6 +371,7 @@ rp_server_close (RpServer *server)
   if (server == NULL)
     return;
   rp_proxy_cancel (server->proxy);
+  rp_watcher_stop (g_steal_pointer (&server->watcher));
   rp_sentry_stop (server->sentry);
   rp_sweeper_stop (server->sweeper);
   rp_collector_stop (server->services.collector);
