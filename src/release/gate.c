@@ -147,6 +147,8 @@ describe_verdict (RpUpstreamVerdict verdict)
       return "never became healthy";
     case RP_UPSTREAM_FAILED:
       return "failed";
+    case RP_UPSTREAM_SIGNALS_FAILED:
+      return "had signals that failed";
     case RP_UPSTREAM_ROLLED_BACK:
       return "was rolled back from";
     case RP_UPSTREAM_HEALTHY:

@@ -33,6 +33,7 @@ judge_row (const RpRows *rows, gsize row, gint64 now_us, RpGateUpstream *upstrea
   gint64 rolled_back_by = rp_rows_int (rows, row, 2);
   gint64 until_us = rp_rows_int (rows, row, 3) != 0 ? rp_rows_int (rows, row, 3) : now_us;
   RpUpstreamVerdict verdict = rolled_back_by != 0               ? RP_UPSTREAM_ROLLED_BACK
+                              : rp_rows_int (rows, row, 4) != 0 ? RP_UPSTREAM_SIGNALS_FAILED
                               : outcome == RP_OUTCOME_FAILED  ? RP_UPSTREAM_FAILED
                               : outcome == RP_OUTCOME_HEALTHY ? RP_UPSTREAM_HEALTHY
                                                                 : RP_UPSTREAM_NEVER;
@@ -49,7 +50,8 @@ load_upstream (RpTxn *txn, const RpEnvironment *environment, const RpRelease *re
   g_autoptr (RpRows) rows
       = rp_txn_query (txn, error,
                       "SELECT r.outcome, r.outcome_at_us, r.rolled_back_by, (SELECT n.at_us FROM revision n"
-                      " WHERE n.app = r.app AND n.environment = r.environment AND n.number = r.number + 1)"
+                      " WHERE n.app = r.app AND n.environment = r.environment AND n.number = r.number + 1),"
+                      " " RP_SQL_SIGNALS_FAILED ("r")
                       " FROM revision r WHERE r.app = $1 AND r.environment = $2 AND r.release = $3"
                       " ORDER BY r.number DESC",
                       "ssi", environment->app, name, release->number);

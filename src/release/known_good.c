@@ -27,6 +27,7 @@ typedef enum
   VERDICT_NONE,
   VERDICT_GOOD,
   VERDICT_FAILED,
+  VERDICT_SIGNALS_FAILED,
   VERDICT_ROLLED_BACK
 } Verdict;
 
@@ -37,6 +38,8 @@ verdict_of (const RpHistoryRow *row)
     return VERDICT_FAILED;
   if (row->rolled_back_by != 0)
     return VERDICT_ROLLED_BACK;
+  if (row->signals_failed)
+    return VERDICT_SIGNALS_FAILED;
   return row->outcome == RP_OUTCOME_HEALTHY ? VERDICT_GOOD : VERDICT_NONE;
 }
 
@@ -61,6 +64,9 @@ judge (GHashTable *newest, const RpHistoryRow *row, RpSkipped *out)
     case VERDICT_FAILED:
       out->why = RP_SKIP_FAILED;
       return FALSE;
+    case VERDICT_SIGNALS_FAILED:
+      out->why = RP_SKIP_SIGNALS_FAILED;
+      return FALSE;
     case VERDICT_ROLLED_BACK:
       out->why = RP_SKIP_ROLLED_BACK;
       out->other = row->rolled_back_by;
@@ -76,8 +82,8 @@ judge (GHashTable *newest, const RpHistoryRow *row, RpSkipped *out)
   if (verdict == VERDICT_GOOD)
     return TRUE;
   out->other = last->number;
-  out->why = verdict == VERDICT_FAILED ? RP_SKIP_RELEASE_FAILED_LATER
-                                       : RP_SKIP_RELEASE_ROLLED_BACK_LATER;
+  out->why = verdict != VERDICT_ROLLED_BACK ? RP_SKIP_RELEASE_FAILED_LATER
+                                            : RP_SKIP_RELEASE_ROLLED_BACK_LATER;
   return FALSE;
 }
 

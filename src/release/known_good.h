@@ -2,7 +2,7 @@
  * a history in, a choice out.
  *
  * A revision has a verdict once it became healthy (good) or failed, or was rolled back from (bad);
- * one that was superseded before either has none.  A release is good in an environment if the
+ * one that was superseded before either has none.  One that became healthy and whose signals failed is bad, too.  A release is good in an environment if the
  * newest verdict about it there is good. So failed attempts push nothing out, a release that was
  * rolled back from is no target until it is deployed again on purpose and becomes healthy, and
  * order is that of revision numbers alone.
@@ -28,6 +28,7 @@ typedef struct
   RpOutcome outcome;
   gint64 rolled_back_by; /* 0: none */
   gint64 at_us;          /* when it was pointed at */
+  gboolean signals_failed; /* never of a rollback: it is not the release that came back which is to blame */
 } RpHistoryRow;
 
 typedef enum
@@ -35,6 +36,7 @@ typedef enum
   RP_SKIP_SAME_RELEASE, /* as the current one: going there would change nothing */
   RP_SKIP_FAILED,
   RP_SKIP_ROLLED_BACK,
+  RP_SKIP_SIGNALS_FAILED,
   RP_SKIP_NEVER_HEALTHY,
   RP_SKIP_RELEASE_FAILED_LATER,      /* was healthy, but its release failed in `other` since */
   RP_SKIP_RELEASE_ROLLED_BACK_LATER, /* ... was rolled back from in `other` since */

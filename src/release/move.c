@@ -144,6 +144,14 @@ check_source_healthy (const RpEnvironment *source, GError **error)
                    source->app, source->name);
       return FALSE;
     }
+  if (current->signals_failed)
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_BLOCKED,
+                   "the signals of %s failed in %s (revision %" G_GINT64_FORMAT "); `repoint rollout status %s/%s`"
+                   " says which. Repair it there, or deploy the release by name",
+                   current->release->version, source->name, current->number, source->app, source->name);
+      return FALSE;
+    }
   if (current->outcome == RP_OUTCOME_HEALTHY)
     return TRUE;
   g_set_error (error, RP_ERROR, RP_ERROR_BLOCKED,
@@ -212,6 +220,8 @@ explain (RpTxn *txn, const RpMoveRequest *request, const RpSkipped *skipped,
     case RP_SKIP_ROLLED_BACK:
       return g_strdup_printf ("was rolled back from, by revision %" G_GINT64_FORMAT,
                               skipped->other);
+    case RP_SKIP_SIGNALS_FAILED:
+      return g_strdup ("its signals failed");
     case RP_SKIP_NEVER_HEALTHY:
       return g_strdup_printf ("never became healthy (%s)", rp_outcome_name (revision->outcome));
     case RP_SKIP_RELEASE_FAILED_LATER:
@@ -348,7 +358,10 @@ caution_not_good (const RpRevision *restored, RpDecision *move)
 {
   if (restored->good)
     return;
-  if (restored->rolled_back_by != 0)
+  if (restored->signals_failed)
+    move->caution = g_strdup_printf ("not known good: the signals of revision %" G_GINT64_FORMAT " failed",
+                                     restored->number);
+  else if (restored->rolled_back_by != 0)
     move->caution = g_strdup_printf ("not known good: revision %" G_GINT64_FORMAT
                                      " was rolled back from, by revision %" G_GINT64_FORMAT,
                                      restored->number, restored->rolled_back_by);

@@ -538,7 +538,9 @@ signal_measured (RpTxn *txn, const RpEvent *event, GError **error)
 static gboolean
 signal_judged (RpTxn *txn, const RpEvent *event, GError **error)
 {
-  return rp_signal_watch_apply_judged (txn, event, error) && touch (txn, event, FALSE, error);
+  /* One that failed is no longer good, and agents keep and go back to what is good. */
+  gboolean failed = g_strcmp0 (rp_json_str (event->body, "state"), "failed") == 0;
+  return rp_signal_watch_apply_judged (txn, event, error) && touch (txn, event, failed, error);
 }
 
 static const struct

@@ -60,15 +60,16 @@ rp_revision_free (RpRevision *revision)
   " r.progress_at_us, r.seq,"                                                                      \
   " (SELECT n.at_us FROM revision n WHERE n.app = r.app AND n.environment = r.environment"         \
   "  AND n.number = r.number + 1),"                                                                \
-  " CASE WHEN r.outcome = 'healthy' AND r.rolled_back_by = 0 AND NOT EXISTS"                       \
+  " CASE WHEN r.outcome = 'healthy' AND r.rolled_back_by = 0"                                      \
+  " AND NOT " RP_SQL_SIGNALS_FAILED ("r") " AND NOT EXISTS"                                               \
   " (SELECT 1 FROM revision v WHERE v.app = r.app AND v.environment = r.environment"               \
   "  AND v.release = r.release AND v.number > r.number"                                            \
-  "  AND (v.outcome = 'failed' OR v.rolled_back_by <> 0) AND NOT EXISTS"                           \
+  "  AND (v.outcome = 'failed' OR v.rolled_back_by <> 0 OR " RP_SQL_SIGNALS_FAILED ("v") ") AND NOT EXISTS" \
   "  (SELECT 1 FROM revision w WHERE w.app = v.app AND w.environment = v.environment"              \
   "   AND w.release = v.release AND w.number > v.number AND w.outcome = 'healthy'"                 \
-  "   AND w.rolled_back_by = 0)) THEN 1 ELSE 0 END,"                                                 \
+  "   AND w.rolled_back_by = 0 AND NOT " RP_SQL_SIGNALS_FAILED ("w") ")) THEN 1 ELSE 0 END,"              \
   " (SELECT o.gates FROM revision_override o WHERE o.app = r.app AND o.environment = r.environment"  \
-  "  AND o.number = r.number)"
+  "  AND o.number = r.number), " RP_SQL_SIGNALS_FAILED ("r")
 
 static RpRevision *
 from_row (RpTxn *txn, const char *app, const char *environment, const RpRows *rows, gsize row,
@@ -98,6 +99,7 @@ from_row (RpTxn *txn, const char *app, const char *environment, const RpRows *ro
   revision->until_us = rp_rows_int (rows, row, 15);
   revision->good = rp_rows_int (rows, row, 16) != 0;
   revision->overrides = g_strdup (rp_rows_text (rows, row, 17));
+  revision->signals_failed = rp_rows_int (rows, row, 18) != 0;
   return g_steal_pointer (&revision);
 }
 
@@ -154,8 +156,8 @@ rp_revision_load_history (RpTxn *txn, const char *app, const char *environment, 
 {
   g_autoptr (RpRows) rows
       = rp_txn_query (txn, error,
-                      "SELECT number, release, outcome, rolled_back_by, at_us FROM revision"
-                      " WHERE app = $1 AND environment = $2 ORDER BY number DESC",
+                      "SELECT number, release, outcome, rolled_back_by, at_us, " RP_SQL_SIGNALS_FAILED ("r")
+                      " FROM revision r WHERE app = $1 AND environment = $2 ORDER BY number DESC",
                       "ss", app, environment);
   if (rows == NULL)
     return NULL;
@@ -164,7 +166,7 @@ rp_revision_load_history (RpTxn *txn, const char *app, const char *environment, 
     {
       RpHistoryRow row = { rp_rows_int (rows, i, 0), rp_rows_int (rows, i, 1),
                            rp_outcome_parse (rp_rows_text (rows, i, 2)), rp_rows_int (rows, i, 3),
-                           rp_rows_int (rows, i, 4) };
+                           rp_rows_int (rows, i, 4), rp_rows_int (rows, i, 5) != 0 };
       g_array_append_val (history, row);
     }
   return history;

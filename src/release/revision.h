@@ -37,6 +37,7 @@ typedef struct
   gint64 rolled_back_by; /* 0: none */
   gboolean rollback_due; /* failed, and its automatic rollback has still to happen */
   gint64 progress_at_us; /* of the last progress of a target */
+  gboolean signals_failed; /* as in known_good.h */
   gboolean good;         /* may be an undo target; also see known_good.h */
   gint64 until_us;       /* when the next revision came; 0: it is the current one */
   gint64 seq;
@@ -44,6 +45,12 @@ typedef struct
 } RpRevision;
 void rp_revision_free (RpRevision *revision);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RpRevision, rp_revision_free)
+
+/* In SQL: did the signals of this row of table revision, by its alias, fail?  Those of a rollback accuse nobody. */
+#define RP_SQL_SIGNALS_FAILED(alias)                                                               \
+  "EXISTS (SELECT 1 FROM signal_watch s WHERE s.app = " alias ".app"                               \
+  " AND s.environment = " alias ".environment AND s.number = " alias ".number"                     \
+  " AND s.state = 'failed' AND " alias ".kind NOT IN ('rollback', 'auto-rollback'))"
 
 /* RP_ERROR_NOT_FOUND says which numbers there are. */
 RpRevision *rp_revision_load (RpTxn *txn, const char *app, const char *environment, gint64 number,

@@ -197,6 +197,36 @@ def test_who_moves_on_is_not_judged_by_what_was_left(shop, server, cli, front):
     assert {e["body"]["number"] for e in events(cli, "signal.judged")} == set()
 
 
+# ---- what failed is not good ----
+
+def test_R38_what_failed_by_its_signals_is_no_undo_target(shop, server, cli, front):
+    shop.ship("1.0")
+    fails(shop, front, "notify")
+    comes_to(shop, "failed")
+    assert not shop.history()[0]["good"]
+    front.says = 200
+    shop.ship("1.2")
+    shop.undo()
+    assert shop.runs() == "1.0" and shop.history()[0]["restores"] == 1
+    cli("ledger", "verify").ok()
+
+
+def test_what_failed_is_not_promoted(shop, server, cli, front):
+    def environments(*names):
+        return ("app: shop\ncomponents: {web: {repository: shop/web}}\nenvironments:\n"
+                + "".join(f"  - {{name: {name}, {rest}}}\n" for name, rest in names))
+    front.says = 503
+    cli("apply", "-f", "-", input=environments(
+        ("staging", f"signals: {watch(front, 'notify')}"), ("production", "gates: {from: [staging]}"))).ok()
+    shop.release("1.0")
+    cli("deploy", "shop/staging", "1.0").ok()
+    repoint.wait_for(lambda: server.api("GET", "/apps/shop/environments/staging/status")["signals"]["state"] == "failed",
+                     60, "a verdict")
+    refused = cli("promote", "shop/production").exits(5)
+    assert "the signals of 1.0 failed in staging (revision 1)" in refused.stderr
+    assert "1.0 had signals that failed in staging" in " ".join(cli("deploy", "shop/production", "1.0").exits(5).stderr.split())
+
+
 # ---- Prometheus ----
 
 @pytest.fixture
