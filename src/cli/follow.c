@@ -16,6 +16,7 @@ typedef struct {
   const char *app;
   const char *env;
   gint64 number;
+  gboolean signals; /* they are waited for */
   gint64 started_us;
   gint64 deadline_us; /* 0: none */
   gint64 lost_us;     /* since when nobody answers; 0: connected */
@@ -108,16 +109,15 @@ fail_rolled_back (Follow *follow, const json_t *revision, const char *why, GErro
   const char *actor = rp_json_str (next, "actor");
   g_set_error (error, RP_ERROR, by_itself ? RP_ERROR_ROLLED_BACK : RP_ERROR_UNHEALTHY,
                "%s/%s: %s failed: %s; %s put %s in its place", follow->app, follow->env,
-               failed, why,
+               failed, why != NULL ? why : rp_json_str (next, "cause"),
                by_itself ? "the environment went back by itself and" : actor, back);
   rp_cli_hint (error, "see `repoint rollout status %s/%s`", follow->app, follow->env);
   return FALSE;
 }
 
 static gboolean
-fail_unhealthy (Follow *follow, const json_t *revision, GError **error)
+fail (Follow *follow, const json_t *revision, const char *reason, GError **error)
 {
-  const char *reason = rp_json_str (revision, "outcome_reason");
   const char *why = reason != NULL ? reason : "no reason was given";
   if (rp_json_int (revision, "rolled_back_by") > 0)
     return fail_rolled_back (follow, revision, why, error);
@@ -141,6 +141,21 @@ fail_superseded (Follow *follow, const json_t *revision, const json_t *current, 
   return FALSE;
 }
 
+/* A healthy revision, ours: what do its signals say? Without any, or where they are not waited for, it is done. */
+static gboolean
+judge_signals (Follow *follow, const json_t *revision, const json_t *watch, gboolean *out_done, GError **error)
+{
+  const char *state = rp_json_str (watch, "state"), *reason = rp_json_str (watch, "reason");
+  if (!follow->signals || state == NULL)
+    return TRUE;
+  *out_done = g_strcmp0 (state, "watching") != 0 && !rp_json_bool (revision, "rollback_due");
+  if (*out_done)
+    rp_cli_note (follow->cli, "  signals: %s: %s", state, reason != NULL ? reason : "");
+  if (!*out_done || g_strcmp0 (state, "failed") != 0)
+    return TRUE;
+  return fail (follow, revision, reason, error);
+}
+
 /* *out_done: the outcome is known, and the return value says which. */
 static gboolean
 judge (Follow *follow, const json_t *status, gboolean *out_done, GError **error)
@@ -153,11 +168,15 @@ judge (Follow *follow, const json_t *status, gboolean *out_done, GError **error)
     return FALSE;
   const char *outcome = rp_json_str (revision, "outcome");
   *out_done = TRUE;
+  if (g_strcmp0 (outcome, "healthy") == 0 && ours)
+    return judge_signals (follow, revision, json_object_get (status, "signals"), out_done, error);
+  if (g_strcmp0 (outcome, "healthy") == 0 && follow->signals && rp_json_int (revision, "rolled_back_by") > 0)
+    return fail_rolled_back (follow, revision, NULL, error);
   if (g_strcmp0 (outcome, "healthy") == 0)
     return TRUE;
   gboolean going_back = rp_json_bool (revision, "rollback_due"); /* whether it will is still open */
   if (g_strcmp0 (outcome, "failed") == 0 && !going_back)
-    return fail_unhealthy (follow, revision, error);
+    return fail (follow, revision, rp_json_str (revision, "outcome_reason"), error);
   if (!ours)
     return fail_superseded (follow, revision, current, error);
   *out_done = FALSE;
@@ -251,10 +270,10 @@ follow_once (Follow *follow, gboolean *out_done, GError **error)
 }
 
 gboolean
-rp_follow (RpCli *cli, const char *app, const char *env, gint64 number, gint64 timeout_ms,
-           GError **error)
+rp_follow (RpCli *cli, const char *app, const char *env, gint64 number, gboolean signals,
+           gint64 timeout_ms, GError **error)
 {
-  Follow follow = { .cli = cli, .app = app, .env = env, .number = number };
+  Follow follow = { .cli = cli, .app = app, .env = env, .number = number, .signals = signals };
   g_autoptr (GHashTable) lines = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   follow.lines = lines;
   follow.started_us = rp_clock_monotonic_us ();

@@ -173,7 +173,8 @@ wait_for_outcome (RpCli *cli, const Place *place, const json_t *revision, GError
 {
   gint64 number = rp_json_int (revision, "number");
   gint64 started_us = rp_clock_monotonic_us ();
-  gboolean ok = rp_follow (cli, place->app, place->env, number, place->wait_ms, error);
+  gboolean ok = rp_follow (cli, place->app, place->env, number, rp_move_options.wait_signals,
+                           place->wait_ms, error);
   if (!ok)
     {
       g_autoptr (GError) ignored = NULL; /* the first error is the one to tell */

@@ -12,6 +12,7 @@ typedef struct {
   gint64 expect;  /* -1: what the plan saw */
   gboolean dry_run;
   gboolean no_wait;
+  gboolean wait_signals;
   gboolean again;
   char **overrides; /* names of gates, NULL-ended; or NULL */
   char *wait; /* seconds; NULL or "": until the outcome is known */
@@ -33,6 +34,8 @@ extern RpMoveOptions rp_move_options;
 
 /* Those of a deploy and a promote, which pass gates. */
 #define RP_GATE_OPTIONS                                                                            \
+  { "wait-signals", 0, 0, G_OPTION_ARG_NONE, &rp_move_options.wait_signals,                        \
+    "Wait for what the signals of the environment say of it, too", NULL },                         \
   { "again", 0, 0, G_OPTION_ARG_NONE, &rp_move_options.again,                                      \
     "Make a new revision even of what is current and healthy everywhere already", NULL },          \
   { "override", 0, 0, G_OPTION_ARG_STRING_ARRAY, &rp_move_options.overrides,                        \

@@ -22,7 +22,7 @@ static const GOptionEntry history_options[] = {
 
 static const GOptionEntry status_options[] = {
   { "watch", 'w', 0, G_OPTION_ARG_NONE, &options.watch,
-    "Follow until the outcome is known", NULL },
+    "Follow until the outcome is known, and what signals say of it", NULL },
   G_OPTION_ENTRY_NULL
 };
 
@@ -376,7 +376,7 @@ status_run (RpCli *cli, char **args, GError **error)
   if (options.watch && json_is_object (current))
     {
       gint64 number = rp_json_int (current, "number");
-      if (!rp_follow (cli, app, env, number, RP_FOLLOW_FOREVER, error))
+      if (!rp_follow (cli, app, env, number, TRUE, RP_FOLLOW_FOREVER, error))
         return FALSE;
       json_decref (g_steal_pointer (&status));
       status = get_status (cli, app, env, error);

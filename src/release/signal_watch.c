@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "release/engine_priv.h"
+#include "release/environment.h"
 #include "release/json_out.h"
 #include "release/rollout_run.h"
 

@@ -50,7 +50,7 @@ def declare(shop, signals):
     return shop.cli("apply", "-f", "-", input=text.replace("    targets:", f"    signals: {signals}\n    targets:"))
 
 
-def watch(front, action, lasts="10m"):
+def watch(front, action, lasts="200s"):
     return f"{{for: {lasts}, on_failure: {action}, watch: [{{name: front, http: '{front.url}', every: 100ms}}]}}"
 
 
@@ -165,7 +165,7 @@ def test_R45_with_nothing_to_go_back_to_it_stops_and_tells(shop, server, cli, fr
 
 
 def test_what_was_counted_outlives_the_server(shop, server, cli, front):
-    signals = f"{{for: 10m, watch: [{{name: front, http: '{front.url}', every: 100ms, failure_limit: 100}}]}}"
+    signals = f"{{for: 200s, watch: [{{name: front, http: '{front.url}', every: 100ms, failure_limit: 100}}]}}"
     front.says = 500
     declare(shop, signals).ok()
     shop.ship("1.0")
@@ -188,7 +188,7 @@ def test_who_moves_on_is_not_judged_by_what_was_left(shop, server, cli, front):
     comes_to(shop, "watching")
     shop.ship("1.1")
     assert comes_to(shop, "watching")["revision"] == 2
-    declare(shop, "{for: 10m, watch: [{name: other, http: 'http://127.0.0.1:1/', every: 100ms, no_answer: inconclusive}]}").ok()
+    declare(shop, "{for: 200s, watch: [{name: other, http: 'http://127.0.0.1:1/', every: 100ms, no_answer: inconclusive}]}").ok()
     blind = repoint.wait_for(
         lambda: next((s for s in server.api("GET", STATUS)["signals"]["signals"] if s["name"] == "other" and s["blind"] > 2), None),
         60, "measurements without an answer")
@@ -264,7 +264,7 @@ def test_a_real_prometheus_is_asked(shop, server, cli, prometheus):
     watched = ", ".join(f"{{name: {name}, prometheus: '{prometheus}', every: 200ms, {query[1:]}" for name, query in queries.items())
     repoint.wait_for(lambda: subprocess.run(["curl", "-sf", prometheus + "/-/ready"], stdout=subprocess.DEVNULL,
                                             check=False).returncode == 0, 60, "start of prometheus")
-    declare(shop, f"{{for: 10m, watch: [{watched}]}}").ok()
+    declare(shop, f"{{for: 200s, watch: [{watched}]}}").ok()
     shop.ship("1.0")
     signals = repoint.wait_for(
         lambda: next((s["signals"] for s in [server.api("GET", STATUS)["signals"]] if s and len(s["signals"]) == len(queries)), None),
@@ -287,3 +287,29 @@ def test_a_prometheus_that_is_not_there_rolls_nothing_back(shop, server, cli):
     assert "signal errors says nothing" in unknown["reason"] and unknown["action"] == "notify"
     assert len(shop.history()) == 2 and shop.runs() == "1.1"
     assert cli("rollout", "status", "shop/production").ok()
+
+
+# ---- who waits ----
+
+def test_R42_who_waits_for_signals_is_told_that_it_went_back(shop, server, cli, front):
+    shop.ship("1.0")
+    declare(shop, watch(front, "rollback")).ok()
+    shop.release("1.1")
+    front.says = 503
+    told = cli("deploy", "shop/production", "1.1", "--wait-signals").exits(10)
+    assert "revision 2 (1.1) failed: " in told.stderr and "signal front failed" in told.stderr
+    assert "put revision 3 (1.0) in its place" in told.stderr
+
+
+def test_who_waits_for_signals_is_told_what_they_say(shop, server, cli, front):
+    declare(shop, watch(front, "notify", "1s")).ok()
+    shop.release("1.0")
+    held = cli("deploy", "shop/production", "1.0", "--wait-signals").ok()
+    assert "signals: held: its signal held" in held.stdout + held.stderr
+    front.says = 503
+    shop.release("1.1")
+    failed = cli("deploy", "shop/production", "1.1", "--wait-signals").exits(9)
+    assert "signal front failed: 3 of" in failed.stderr
+    shop.release("1.2")
+    cli("deploy", "shop/production", "1.2", "--no-wait").ok()
+    assert "signal front failed" in cli("rollout", "status", "shop/production", "--watch").exits(9).stderr
