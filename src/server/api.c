@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "release/key.h"
+#include "server/problem.h"
 
 #define ENVIRONMENT "/api/v1/apps/{app}/environments/{environment}"
 #define WORK        (RP_ROUTE_WRITE | RP_ROUTE_SLOW)
@@ -265,12 +266,8 @@ rp_api_key (const RpRequest *request, const json_t *content, const char **out_ke
 gboolean
 rp_api_fail (RpRequest *request, const GError *error, json_t *detail)
 {
-  json_t *inner = json_object ();
-  json_object_set_new (inner, "code", json_string (rp_error_name (error)));
-  json_object_set_new (inner, "message", json_string (error->message));
-  json_object_set_new (inner, "detail", detail);
-  json_t *envelope = json_object ();
-  json_object_set_new (envelope, "error", inner);
-  rp_respond_json (request, rp_error_http_status (error), envelope);
+  g_autofree char *message = g_utf8_make_valid (error->message, -1);
+  rp_respond_header (request, "Content-Type", RP_PROBLEM_TYPE);
+  rp_respond_json (request, rp_error_http_status (error), rp_problem_new (error, message, detail));
   return TRUE;
 }

@@ -26,8 +26,7 @@ gboolean rp_api_verify (const RpRequest *request, RpVerifyMode fallback, RpVerif
 gboolean rp_api_key (const RpRequest *request, const json_t *content, const char **out_key,
                      char **out_hash, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Answers with the error and more about it ({"error":{"code","message","detail"}}). Takes over
- * `detail`. Always TRUE. */
+/* Answers with the error and more about it (problem.h). Takes over `detail`. Always TRUE. */
 gboolean rp_api_fail (RpRequest *request, const GError *error, json_t *detail);
 
 /* NULL, or RP_API_CAUSE_MAX bytes on one line. */

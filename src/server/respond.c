@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "server/problem.h"
 
 static void
 set_response (RpRequest *request, int status, const char *content_type,
@@ -114,12 +115,6 @@ registry_envelope (const GError *error, const char *message)
                     message);
 }
 
-static json_t *
-api_envelope (const GError *error, const char *message)
-{
-  return json_pack ("{s:{s:s, s:s}}", "error", "code", rp_error_name (error), "message", message);
-}
-
 /* Clients of registries show their users the text of a refusal from 400 to 499; of a 507 they show
  * nothing but the number, and a full disk is what one wants to be told. */
 static int
@@ -135,7 +130,7 @@ rp_respond_error (RpRequest *request, const GError *error)
   gboolean registry = rp_request_is_registry (request);
   /* Whatever bytes got into the text: who is refused is told why (promise 10). */
   g_autofree char *message = g_utf8_make_valid (error->message, -1);
-  json_t *json = registry ? registry_envelope (error, message) : api_envelope (error, message);
+  json_t *json = registry ? registry_envelope (error, message) : rp_problem_new (error, message, NULL);
 
   if (status >= 500)
     rp_log_error ("http", "%.500s: %d: %s (request %s)", request->path, status, error->message,
@@ -144,5 +139,7 @@ rp_respond_error (RpRequest *request, const GError *error)
     status = registry_status (error);
   if (status == 503 || (status == 429 && !has_header (request, "Retry-After")))
     rp_respond_header (request, "Retry-After", "1");
+  if (!registry && !has_header (request, "Content-Type"))
+    rp_respond_header (request, "Content-Type", RP_PROBLEM_TYPE);
   rp_respond_json (request, status, json);
 }

@@ -78,19 +78,23 @@ class Api:
         self.server = server
 
     def __call__(self, method, path, body=None, headers=None, status=None):
-        got, _, data = self.server.request(method, path, body, headers or {})
+        got, head, data = self.server.request(method, path, body, headers or {})
         answer = json.loads(data)
+        kind = "application/problem+json" if got >= 400 else "application/json"
+        assert {key.lower(): value for key, value in head.items()}["content-type"] == kind
         responses = operation(method, path.partition("?")[0])["responses"]
         response = resolve(responses.get(str(got), responses["default"]))
         assert str(got) in responses or got >= 400, f"{method} {path}: {got} is not described"
-        conforms(answer, response["content"]["application/json"]["schema"], f"{method} {path}")
+        conforms(answer, response["content"][kind]["schema"], f"{method} {path}")
         if status is not None:
             assert got == status, answer
         return answer
 
     def refused(self, method, path, body=None, code=None, headers=None):
-        error = self(method, path, body, headers)["error"]
-        assert error["code"] == code, error
+        problem = self(method, path, body, headers)
+        error = problem["error"]
+        assert error["code"] == problem["code"] == code, error
+        assert (problem["detail"], problem["type"]) == (error["message"], f"urn:repoint:error:{code}")
         return error
 
     def report(self, environment, n, revision, state, **more):
@@ -121,6 +125,23 @@ def deploy(api, version, environment="production", n=[0]):
     n[0] += 1
     api.report(environment, n[0], revision["number"], "confirmed")
     return revision
+
+
+def test_errors_are_problem_documents_and_say_what_is_next(api):
+    """Also where no handler was asked: of a path that is none, and of a method that is not possible."""
+    for method, path, status, code, says in (
+            ("GET", "/api/v1/apps/none", 404, "not-found", "list of this API"),
+            ("GET", "/api/v1/nothing", 404, "not-found", "list of this API"),
+            ("PATCH", "/api/v1/apps", 405, "unsupported", "header Allow"),
+            ("POST", f"{PRODUCTION}/plan", 400, "invalid", "docs/openapi.yaml")):
+        got, head, data = api.server.request(method, path, b"{}", {})
+        problem = json.loads(data)
+        assert got == problem["status"] == status and problem["code"] == code, problem
+        assert {key.lower(): value for key, value in head.items()}["content-type"] == "application/problem+json"
+        assert says in problem["next"] and problem["title"][0].isupper()
+        conforms(problem, {"$ref": "#/components/schemas/Error"}, path)
+    status, head, data = api.server.request("GET", "/v2/shop/web/manifests/none", None, {})
+    assert status == 404 and "errors" in json.loads(data), "registry clients get what their specification says"
 
 
 def test_policies(api):
