@@ -95,6 +95,28 @@ rp_collect_run (RpCli *cli, char **args, GError **error)
   return check_free (answer, wanted, error);
 }
 
+static void
+note_restored (RpCli *cli, const char *digest, const json_t *answer)
+{
+  const char *repository = rp_json_str (answer, "repository");
+  const json_t *tags = json_object_get (answer, "tags"), *tag;
+  g_autoptr (GString) names = g_string_new (NULL);
+  size_t i;
+
+  if (repository == NULL)
+    {
+      rp_cli_note (cli, "restored %s: it is served again, and goes again when nothing comes to need it", digest);
+      return;
+    }
+  json_array_foreach (tags, i, tag)
+    g_string_append_printf (names, "%s%s", i > 0 ? ", " : "", json_string_value (tag));
+  rp_cli_note (cli, "restored %s to %s with all that it needs: %" G_GSIZE_FORMAT " blobs came back", digest, repository,
+               json_array_size (json_object_get (answer, "restored")));
+  if (names->len > 0)
+    rp_cli_note (cli, "its tags are not set again, as they may name something else by now; they were: %s", names->str);
+  rp_cli_note (cli, "whatever let it go may do so again: hold it with `repoint retention hold %s --because …`", digest);
+}
+
 gboolean
 rp_collect_restore_run (RpCli *cli, char **args, GError **error)
 {
@@ -109,7 +131,6 @@ rp_collect_restore_run (RpCli *cli, char **args, GError **error)
   if (cli->json)
     rp_cli_print_json (cli, answer);
   else
-    rp_cli_note (cli, "restored %s: it is served again, and goes again when nothing comes to need it",
-                 args[0]);
+    note_restored (cli, args[0], answer);
   return TRUE;
 }

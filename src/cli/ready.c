@@ -253,12 +253,16 @@ print_gone (RpCli *cli, const json_t *gone)
       const json_t *one = json_array_get (gone, i);
       const json_t *went = json_array_get (json_object_get (one, "departures"), 0);
       const char *rule = rp_json_str (went, "rule");
+      gboolean can_restore = rp_json_bool (one, "restorable");
       g_autofree char *ago = went != NULL ? rp_humane_ago (rp_json_str (went, "at")) : NULL;
       g_autofree char *line = g_strdup_printf (
-          "cannot come back: %s (revision %" G_GINT64_FORMAT ")%s%s%s%s",
+          "%s: %s (revision %" G_GINT64_FORMAT ")%s%s%s%s%s%s%s",
+          can_restore ? "must be restored to come back" : "cannot come back",
           rp_json_str (json_object_get (one, "release"), "version"), rp_json_int (one, "revision"),
           ago != NULL ? ", which went " : ", which is not here any more", ago != NULL ? ago : "",
-          ago != NULL ? " by " : "", ago == NULL ? "" : rule != NULL ? rule : "hand");
+          ago != NULL ? " by " : "", ago == NULL ? "" : rule != NULL ? rule : "hand",
+          can_restore ? "; way out: `repoint retention restore " : "",
+          can_restore ? rp_json_str (went, "digest") : "", can_restore ? "`" : "");
       fputs ("  ", cli->out.stream);
       rp_term_paragraph (&cli->out, 2, line);
     }

@@ -60,3 +60,27 @@ rp_departures_load (RpTxn *txn, const char *repository, const char *digest, GErr
     }
   return g_steal_pointer (&list);
 }
+
+typedef struct {
+  const char *repository;
+  const RpDigest *digest;
+  json_t *found;
+} Look;
+
+static gboolean
+look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
+{
+  Look *look = user_data;
+  char text[RP_DIGEST_STRING_SIZE];
+
+  look->found = rp_departures_load (txn, look->repository, rp_digest_format (look->digest, text), error);
+  return look->found != NULL;
+}
+
+json_t *
+rp_departures_read (RpDb *db, const char *repository, const RpDigest *digest, GError **error)
+{
+  Look look = { repository, digest, NULL };
+
+  return rp_db_read (db, look_in_txn, &look, error) ? look.found : NULL;
+}

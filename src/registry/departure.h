@@ -11,6 +11,10 @@
 json_t *rp_departures_load (RpTxn *txn, const char *repository, const char *digest, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same, in a transaction of its own. Blocks; any thread. */
+json_t *rp_departures_read (RpDb *db, const char *repository, const RpDigest *digest, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /* For the projector. */
 gboolean rp_departure_begins (RpTxn *txn, const char *repository, const char *digest, gint64 seq,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -2,6 +2,7 @@
 
 #include "registry/departure.h"
 #include "registry/origin.h"
+#include "registry/restore.h"
 #include "release/engine_priv.h"
 
 #define LISTED_MAX 100
@@ -66,31 +67,38 @@ list_in_txn (RpTxn *txn, gpointer user_data, GError **error)
   return TRUE;
 }
 
+/* Whether all that went of it still lies here. Outside of the transaction, as it looks at files. */
+static gboolean
+add_restorable (RpEngine *engine, json_t *one, GError **error)
+{
+  const json_t *departures = json_object_get (one, "departures"), *departure;
+  gboolean can = json_array_size (departures) > 0;
+  size_t i;
+  json_array_foreach (departures, i, departure)
+    {
+      RpDigest digest;
+      if (can && (!rp_digest_parse (rp_json_str (departure, "digest"), &digest, error)
+                  || !rp_registry_can_restore (engine->registry, &digest, &can, error)))
+        return FALSE;
+    }
+  json_object_set_new (one, "restorable", json_boolean (can));
+  return TRUE;
+}
+
 json_t *
 rp_gone_list (RpEngine *engine, const char *app, const char *environment, GError **error)
 {
   g_autoptr (json_t) all = json_array ();
   List list = { app, environment, all };
-  return rp_db_read (engine->db, list_in_txn, &list, error) ? g_steal_pointer (&all) : NULL;
+  if (!rp_db_read (engine->db, list_in_txn, &list, error))
+    return NULL;
+  for (gsize i = 0; i < json_array_size (all); i++)
+    if (!add_restorable (engine, json_array_get (all, i), error))
+      return NULL;
+  return g_steal_pointer (&all);
 }
 
 /* ---- of a component ---- */
-
-typedef struct
-{
-  const RpReleaseComponent *component;
-  json_t *departures;
-} Look;
-
-static gboolean
-look_in_txn (RpTxn *txn, gpointer user_data, GError **error)
-{
-  Look *look = user_data;
-  char digest[RP_DIGEST_STRING_SIZE];
-  look->departures = rp_departures_load (txn, look->component->repository,
-                                         rp_digest_format (&look->component->digest, digest), error);
-  return look->departures != NULL;
-}
 
 static char *
 way_out (const RpRelease *release, const RpReleaseComponent *component, const json_t *origins)
@@ -110,25 +118,37 @@ way_out (const RpRelease *release, const RpReleaseComponent *component, const js
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
+static char *
+restore_way_out (const RpReleaseComponent *component)
+{
+  char digest[RP_DIGEST_STRING_SIZE];
+  return g_strdup_printf ("bring it back with `repoint retention restore %s`",
+                          rp_digest_format (&component->digest, digest));
+}
+
 gboolean
 rp_gone_explain (RpEngine *engine, const RpRelease *release, const RpReleaseComponent *component,
                  char **out_reason, char **out_way_out, GError **error)
 {
-  Look look = { component, NULL };
+  gboolean can_restore;
   *out_reason = *out_way_out = NULL;
-  if (!rp_db_read (engine->db, look_in_txn, &look, error))
+  g_autoptr (json_t) departures
+      = rp_departures_read (engine->db, component->repository, &component->digest, error);
+  if (departures == NULL)
     return FALSE;
-  g_autoptr (json_t) departures = look.departures;
   const json_t *last = json_array_get (departures, 0);
   if (last == NULL)
     return TRUE;
   g_autoptr (json_t) origins = rp_origin_list (engine->registry, &component->digest, error);
   if (origins == NULL)
     return FALSE;
+  if (!rp_registry_can_restore (engine->registry, &component->digest, &can_restore, error))
+    return FALSE;
   const char *rule = rp_json_str (last, "rule");
-  *out_reason = g_strdup_printf ("went at %s by %s (%s): these bytes cannot come back from here",
-                                 rp_json_str (last, "at"), rule != NULL ? rule : "hand",
-                                 rp_json_str (last, "actor"));
-  *out_way_out = way_out (release, component, origins);
+  *out_reason = g_strdup_printf ("went at %s by %s (%s): %s", rp_json_str (last, "at"),
+                                 rule != NULL ? rule : "hand", rp_json_str (last, "actor"),
+                                 can_restore ? "its bytes still lie here, not for long"
+                                             : "these bytes cannot come back from here");
+  *out_way_out = can_restore ? restore_way_out (component) : way_out (release, component, origins);
   return TRUE;
 }

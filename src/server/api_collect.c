@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "base/json.h"
+#include "registry/restore.h"
 #include "server/api.h"
 
 gboolean
@@ -35,24 +36,14 @@ rp_api_collect (RpRequest *request, GError **error)
 gboolean
 rp_api_restore (RpRequest *request, GError **error)
 {
-  const char *text = rp_request_param (request, "digest");
-  gboolean rescued = FALSE;
   RpDigest digest;
+  json_t *json;
 
-  if (!rp_digest_parse (text, &digest, error)
-      || !rp_registry_rescue (rp_request_services (request)->registry, &digest,
-                              rp_request_actor (request), &rescued, error))
+  if (!rp_digest_parse (rp_request_param (request, "digest"), &digest, error))
     return FALSE;
-  if (!rescued)
-    {
-      g_set_error (error, RP_ERROR, RP_ERROR_NOT_FOUND,
-                   "%s is not among the condemned: it was never condemned, or was unlinked since; "
-                   "`repoint ledger log --kind blob.` tells, and a push brings it back",
-                   text);
-      return FALSE;
-    }
-  json_t *json = json_object ();
-  json_object_set_new (json, "restored", json_string (text));
+  json = rp_registry_restore (rp_request_services (request)->registry, &digest, rp_request_actor (request), error);
+  if (json == NULL)
+    return FALSE;
   rp_respond_json (request, 200, json);
   return TRUE;
 }

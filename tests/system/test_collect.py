@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,51 @@ def test_what_is_condemned_can_be_restored_or_named_again(start_server, cli, wai
         condemn(server, layer, wait_for)
     oci.push(server, "shop/web", "2", gone)
     verify(cli, server)
+
+
+def test_R05_an_image_that_went_comes_back_whole(start_server, cli, wait_for, tmp_path):
+    server = start_server(args=PATIENT)
+    one, two = image("one"), image("two")
+    index = oci.make_index([one, two])
+    oci.push(server, "shop/web", "1.0", index)
+    oci.push(server, "shop/base", "1.0", one)
+    (tmp_path / "repoint.yaml").write_text(APP)
+    cli("apply", "-f", "repoint.yaml", server=server).ok()
+    for digest in index.digest, one.digest, two.digest:
+        delete(server, "shop/web", digest)
+    # Loose, then condemned: each time whole, in the repository that it went from.
+    for turn in range(2):
+        if turn:
+            delete(server, "shop/web", index.digest)
+            delete(server, "shop/web", two.digest)
+            condemn(server, two.digest, wait_for)
+            condemn(server, json.loads(two.manifest)["layers"][0]["digest"], wait_for)
+            condemn(server, index.digest, wait_for)
+        done = cli("retention", "restore", index.digest, "-o", "json", server=server).ok().json
+        assert done["repository"] == "shop/web" and {index.digest, two.digest} <= set(done["restored"]), done
+        with Registry(server.address) as registry:
+            for made in index, one, two:
+                assert registry.get_manifest("shop/web", made.digest) == made.manifest
+        for layer in json.loads(two.manifest)["layers"]:
+            assert stored(server, layer["digest"])
+        assert json.loads(server.request("GET", "/v2/shop/web/tags/list")[2])["tags"] == []
+    # What is left out now would go again: it is needed, as any image is.
+    time.sleep(1.2)
+    collect(server)
+    assert stored(server, index.digest) and stored(server, two.digest)
+    verify(cli, server)
+
+
+def test_R05_what_cannot_come_back_whole_is_named(start_server, cli, wait_for):
+    server = start_server(args=QUICK)
+    gone = image("gone")
+    layer = json.loads(gone.manifest)["layers"][0]["digest"]
+    oci.push(server, "shop/web", "1", gone)
+    delete(server, "shop/web", gone.digest)
+    wait_for(lambda: (collect(server), not stored(server, layer, "condemned") and not stored(server, layer))[1],
+             what="the layer to be unlinked", every=0.2)
+    refused = cli("retention", "restore", gone.digest, server=server)
+    assert refused.rc == 3 and "a push brings it back" in refused.stderr
 
 
 def test_R06_no_push_meets_a_collection(start_server, cli):

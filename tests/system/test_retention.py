@@ -321,7 +321,22 @@ def test_what_expired_is_collected_by_its_rule_and_nobody_counts_on_it(shop, ser
     own = {version: set(image.blobs) - set(images["5"].blobs) for version, image in images.items()}
     later(server, days=2)
     server.api("POST", "/retention/collect", {})
-    later(server, days=12)
+    # Condemned and not yet unlinked: it can be brought back, and is told so.
+    seen = server.api("GET", READY)["gone"]
+    assert [(one["release"]["version"], one["restorable"]) for one in seen] == [("2", True), ("1", True)]
+    back = f"`repoint retention restore {images['2'].digest}`"
+    assert back in " ".join(cli("ready", "shop/production").ok().stdout.split())
+    assert back in [item for item in cli("plan", "shop/production", "2", "-o", "json").json["items"]
+                    if item["state"] == "blocked"][0]["way_out"]
+    told = cli("retention", "restore", images["2"].digest).ok().stdout
+    assert "to shop/web with all that it needs" in told and "they were: 2" in told
+    assert [one["release"]["version"] for one in server.api("GET", READY)["gone"]] == ["1"]
+    assert not cli("plan", "shop/production", "2", "-o", "json").ok().json["blocked"]
+    oci.push(server, "shop/web", "newer", oci.make_image([{"file": "newer"}]))
+    run(server)  # nothing holds it yet, and it is not the newest any more
+    later(server, days=15)
+    server.api("POST", "/retention/collect", {})
+    later(server, days=28)
     server.api("POST", "/retention/collect", {})
     for version in "12":
         for kind in ("blob.condemned", "blob.unlinked"):
@@ -335,6 +350,7 @@ def test_what_expired_is_collected_by_its_rule_and_nobody_counts_on_it(shop, ser
     assert "cannot come back: 2 (revision 2), which went" in ready and rule in " ".join(ready.split())
     seen = server.api("GET", READY)
     assert seen["ready"] and [(one["release"]["version"], one["revision"]) for one in seen["gone"]] == [("2", 2), ("1", 1)]
+    assert not any(one["restorable"] for one in seen["gone"])
     assert {one["departures"][0]["rule"] for one in seen["gone"]} == {rule}
     for version, way in (("1", f"`repoint keep ghcr.example/team/web@{images['1'].digest} --as shop/web`"),
                          ("2", "`repoint import` a bundle that has it")):
