@@ -83,15 +83,20 @@ rp_signal_watch_load (RpTxn *txn, const char *app, const char *environment, gint
   return rp_rows_count (rows) == 0 || *out != NULL;
 }
 
+#define SELECT_PRESENT                                                                                                \
+  SELECT_WATCH "JOIN environment e ON e.app = w.app AND e.name = w.environment AND e.present = 1 "
+
+typedef struct
+{
+  const char *sql;
+  GPtrArray *watches;
+} List;
+
 static gboolean
 list_in_txn (RpTxn *txn, gpointer user_data, GError **error)
 {
-  GPtrArray *watches = user_data;
-  g_autoptr (RpRows) rows = rp_txn_query (
-      txn, error,
-      SELECT_WATCH "JOIN environment e ON e.app = w.app AND e.name = w.environment AND e.present = 1"
-                   " WHERE w.state = 'watching' ORDER BY w.app, w.environment",
-      "");
+  const List *list = user_data;
+  g_autoptr (RpRows) rows = rp_txn_query (txn, error, list->sql, "");
   if (rows == NULL)
     return FALSE;
   for (gsize i = 0; i < rp_rows_count (rows); i++)
@@ -99,18 +104,34 @@ list_in_txn (RpTxn *txn, gpointer user_data, GError **error)
       RpSignalWatch *watch = from_row (rows, i, error);
       if (watch == NULL)
         return FALSE;
-      g_ptr_array_add (watches, watch);
+      g_ptr_array_add (list->watches, watch);
     }
   return TRUE;
+}
+
+static GPtrArray *
+list_by (RpEngine *engine, const char *sql, GError **error)
+{
+  g_autoptr (GPtrArray) watches = g_ptr_array_new_with_free_func ((GDestroyNotify) rp_signal_watch_free);
+  List list = { sql, watches };
+  if (!rp_db_read (engine->db, list_in_txn, &list, error))
+    return NULL;
+  return g_steal_pointer (&watches);
 }
 
 GPtrArray *
 rp_signal_watch_list (RpEngine *engine, GError **error)
 {
-  g_autoptr (GPtrArray) watches = g_ptr_array_new_with_free_func ((GDestroyNotify) rp_signal_watch_free);
-  if (!rp_db_read (engine->db, list_in_txn, watches, error))
-    return NULL;
-  return g_steal_pointer (&watches);
+  return list_by (engine, SELECT_PRESENT "WHERE w.state = 'watching' ORDER BY w.app, w.environment", error);
+}
+
+GPtrArray *
+rp_signal_watch_list_current (RpEngine *engine, GError **error)
+{
+  return list_by (engine,
+                  SELECT_PRESENT "WHERE w.number = (SELECT MAX(r.number) FROM revision r WHERE r.app = e.app"
+                                 " AND r.environment = e.name) ORDER BY w.app, w.environment",
+                  error);
 }
 
 static json_t *

@@ -34,6 +34,8 @@ gboolean rp_signal_watch_load (RpTxn *txn, const char *app, const char *environm
                                RpSignalWatch **out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* RpSignalWatch: all that are going on. */
 GPtrArray *rp_signal_watch_list (RpEngine *engine, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* RpSignalWatch: those of the revisions that are current, whatever their state. */
+GPtrArray *rp_signal_watch_list_current (RpEngine *engine, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* null: not watched. */
 json_t *rp_signal_watch_to_json_or_null (const RpSignalWatch *watch);
 

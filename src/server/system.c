@@ -8,6 +8,7 @@
 #include "server/parts.h"
 #include "server/release_info.h"
 #include "server/request.h"
+#include "server/signal_info.h"
 #include "server/tlog_files.h"
 
 #define BLOB_COUNT_AGE_US (60 * G_USEC_PER_SEC)
@@ -146,7 +147,8 @@ handle_metrics (RpRequest *request, GError **error)
   if (server->services.tlog != NULL)
     print_gauge (out, "repoint_ledger_published", "Events in the last checkpoint that was signed.",
                  (guint64) rp_tlog_size (server->services.tlog));
-  if (!rp_release_info_print (request, out, error) || !print_disk (server, out, error))
+  if (!rp_release_info_print (request, out, error) || !rp_signal_info_print (request, out, error)
+      || !print_disk (server, out, error))
     return FALSE;
   g_string_append_printf (out,
                           "# HELP repoint_log_dropped_total Lines of logs that could not be written.\n"

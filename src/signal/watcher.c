@@ -7,6 +7,7 @@
 #include "signal/prometheus.h"
 
 #define LOOK_EVERY_US (250 * 1000)
+#define IDLE_US       G_USEC_PER_SEC /* while nothing is watched */
 #define AT_ONCE       8 /* signals that are asked at the same time, so that one that is slow stops few others */
 
 struct RpWatcher
@@ -126,7 +127,8 @@ conclude (RpWatcher *watcher, RpSignalWatch *watch, const GPtrArray *samples, gi
 
 /* ---- the thread ---- */
 
-static void
+/* Is anything watched? */
+static gboolean
 look (RpWatcher *watcher)
 {
   gint64 now_us = rp_clock_now_us ();
@@ -136,7 +138,7 @@ look (RpWatcher *watcher)
   if (watches == NULL)
     {
       rp_log_error ("signal", "what is watched could not be read: %s", error->message);
-      return;
+      return FALSE;
     }
   for (guint i = 0; i < watches->len; i++)
     add_due (watcher, watches->pdata[i], now_us, samples);
@@ -148,9 +150,10 @@ look (RpWatcher *watcher)
       g_thread_pool_free (pool, FALSE, TRUE);
     }
   if (g_atomic_int_get (&watcher->cancelled))
-    return; /* what was aborted says nothing */
+    return FALSE; /* what was aborted says nothing */
   for (guint i = 0; i < watches->len; i++)
     conclude (watcher, watches->pdata[i], samples, rp_clock_now_us ());
+  return watches->len > 0;
 }
 
 static gpointer
@@ -160,9 +163,9 @@ watcher_thread (gpointer data)
   g_mutex_lock (&watcher->lock);
   while (!watcher->stop)
     {
-      gint64 next_us = rp_clock_monotonic_us () + LOOK_EVERY_US;
+      gint64 next_us = rp_clock_monotonic_us ();
       g_mutex_unlock (&watcher->lock);
-      look (watcher);
+      next_us += look (watcher) ? LOOK_EVERY_US : IDLE_US;
       g_mutex_lock (&watcher->lock);
       while (!watcher->stop && g_cond_wait_until (&watcher->cond, &watcher->lock, next_us))
         ;

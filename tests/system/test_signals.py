@@ -116,6 +116,9 @@ def test_a_failure_is_told(shop, server, cli, front):
     assert "action: notify" in status.stdout
     assert "shop/production revision 1: failed: signal front failed" in server.log_text()
     assert shop.runs() == "1.1" and len(shop.history()) == 1
+    metrics = server.request("GET", "/metrics")[2].decode()
+    for state, value in (("failed", 1), ("watching", 0), ("held", 0), ("unknown", 0)):
+        assert f'repoint_signals{{app="shop",environment="production",state="{state}"}} {value}\n' in metrics
 
 
 def test_a_failure_pauses_the_environment(shop, server, cli, front):
