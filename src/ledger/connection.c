@@ -11,7 +11,7 @@
 /* Written into the file so that a stranger's database is not taken for ours, and a newer one is not
  * misread by an older program. */
 #define APPLICATION_ID 0x7270746e /* "rptn" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2 /* 1: before what people write was sealed */
 
 static void
 statement_free (gpointer data)

@@ -378,8 +378,12 @@ def test_events_of_before_there_were_seals(book, cli):
     rewrite(data, plain)
     with contextlib.closing(sqlite3.connect(data / "repoint.db")) as db, db:
         db.execute("DROP TABLE event_text")
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        db.execute("PRAGMA user_version = 1")
     book.server.start()
     book.key = cli("ledger", "key").ok().stdout.strip()
+    with contextlib.closing(sqlite3.connect(data / "repoint.db")) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)  # an older program must not misread it
     assert "older version" in cli("ledger", "redact", 2, "--reason", "x").exits(5).stderr
     book.write(2)
     cli("ledger", "redact", 5, "--reason", "x").ok()
