@@ -35,6 +35,7 @@ enum {
   X (AMBIGUOUS,             "ambiguous",             409, "UNSUPPORTED",           NOT_FOUND)      \
   X (CONFLICT,              "conflict",              409, "DENIED",                CONFLICT)       \
   X (MOVED,                 "moved",                 409, "DENIED",                CONFLICT)       \
+  X (STALE,                 "stale",                 412, "DENIED",                CONFLICT)       \
   X (BLOCKED,               "blocked",               422, "DENIED",                REFUSED)        \
   X (DENIED,                "denied",                403, "DENIED",                REFUSED)        \
   X (UNAUTHORIZED,          "unauthorized",          401, "UNAUTHORIZED",          REFUSED)        \

@@ -40,6 +40,8 @@ const RpRoute rp_api_routes[] = {
     "What ran in an environment at some time" },
   { "GET", ENVIRONMENT "/drift", RP_ROUTE_READ, RP_NEED_READ, rp_api_drift,
     "Whether each target runs what its environment points at" },
+  { "GET", ENVIRONMENT "/pointer", RP_ROUTE_READ, RP_NEED_READ, rp_api_environment_pointer,
+    "What an environment is pointed at, with an ETag" },
   { "GET", ENVIRONMENT "/status", RP_ROUTE_READ, RP_NEED_READ, rp_api_status,
     "Current revision and state of each target; long poll" },
   { "GET", ENVIRONMENT "/ready", RP_ROUTE_SLOW, RP_NEED_READ, rp_api_ready,

@@ -57,6 +57,7 @@ gboolean rp_api_plan (RpRequest *request, GError **error);
 gboolean rp_api_revision_create (RpRequest *request, GError **error);
 gboolean rp_api_revisions (RpRequest *request, GError **error);
 gboolean rp_api_revision (RpRequest *request, GError **error);
+gboolean rp_api_environment_pointer (RpRequest *request, GError **error);
 gboolean rp_api_status (RpRequest *request, GError **error);
 gboolean rp_api_ready (RpRequest *request, GError **error);
 /* api_questions.c */

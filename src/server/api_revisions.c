@@ -6,6 +6,7 @@
 #include "release/ready_record.h"
 #include "release/target_view.h"
 #include "server/api.h"
+#include "server/etag.h"
 
 /* ---- what is asked for ---- */
 
@@ -97,6 +98,28 @@ may_override (RpRequest *request, const RpMoveRequest *move, GError **error)
   return FALSE;
 }
 
+/* If-Match says the same as `expected_revision`, for clients that know ETags. */
+static gboolean
+read_match (const RpRequest *request, RpMoveRequest *out, GError **error)
+{
+  const char *header = rp_request_header (request, "If-Match");
+  gint64 revision;
+  if (header == NULL)
+    return TRUE;
+  if (!rp_etag_parse_revision (header, &revision, error))
+    return FALSE;
+  if (out->expected_revision != RP_ANY_REVISION && out->expected_revision != revision)
+    {
+      g_set_error (error, RP_ERROR, RP_ERROR_INVALID,
+                   "If-Match expects revision %" G_GINT64_FORMAT ", revision.expected_revision %" G_GINT64_FORMAT
+                   "; give one of them",
+                   revision, out->expected_revision);
+      return FALSE;
+    }
+  out->expected_revision = revision;
+  return TRUE;
+}
+
 static gboolean
 read_move (RpRequest *request, json_t *body, RpMoveRequest *out, GError **error)
 {
@@ -111,7 +134,7 @@ read_move (RpRequest *request, json_t *body, RpMoveRequest *out, GError **error)
          && rp_json_opt_string (body, "cause", "revision", &out->cause, error)
          && rp_json_opt_bool (body, "again", "revision", &out->again, error)
          && rp_json_opt_int (body, "expected_revision", "revision", &out->expected_revision, error)
-         && check_numbers (out, error) && rp_api_check_cause (out->cause, "revision.cause", error)
+         && check_numbers (out, error) && read_match (request, out, error) && rp_api_check_cause (out->cause, "revision.cause", error)
          && check_accept (body, error);
 }
 
@@ -156,7 +179,9 @@ detail_plan (RpRequest *request, const RpMoveRequest *move)
 static gboolean
 refuse (RpRequest *request, const RpMoveRequest *move, GError *local, GError **error)
 {
-  if (g_error_matches (local, RP_ERROR, RP_ERROR_MOVED))
+  if (g_error_matches (local, RP_ERROR, RP_ERROR_MOVED) && rp_request_header (request, "If-Match") != NULL)
+    local->code = RP_ERROR_STALE; /* RFC 9110: a condition that does not hold is 412 */
+  if (g_error_matches (local, RP_ERROR, RP_ERROR_MOVED) || g_error_matches (local, RP_ERROR, RP_ERROR_STALE))
     return rp_api_fail (request, local, detail_current (request, move));
   if (g_error_matches (local, RP_ERROR, RP_ERROR_BLOCKED))
     return rp_api_fail (request, local, detail_plan (request, move));
@@ -209,6 +234,9 @@ rp_api_revision_create (RpRequest *request, GError **error)
       = rp_revision_move (rp_request_services (request)->engine, &move, &created, &local);
   if (revision == NULL)
     return refuse (request, &move, local, error);
+  g_autofree char *etag = rp_etag_of_revision (revision->number);
+  if (created)
+    rp_respond_header (request, "ETag", etag);
   rp_respond_json (request, created ? 201 : 200, rp_revision_to_json (revision));
   return TRUE;
 }
@@ -248,6 +276,34 @@ rp_api_revision (RpRequest *request, GError **error)
   if (revision == NULL)
     return FALSE;
   rp_respond_json (request, 200, rp_revision_to_json (revision));
+  return TRUE;
+}
+
+/* The pointer alone: what it names is its version, whatever targets do. */
+gboolean
+rp_api_environment_pointer (RpRequest *request, GError **error)
+{
+  const char *known = rp_request_header (request, "If-None-Match");
+  RpStatus *raw = NULL;
+  if (!rp_status_get (rp_request_services (request)->engine, rp_request_param (request, "app"),
+                      rp_request_param (request, "environment"), 0, TRUE, &raw, error))
+    return FALSE;
+  g_autoptr (RpStatus) status = raw;
+  gint64 number = status->current == NULL ? 0 : status->current->number;
+  g_autofree char *etag = rp_etag_of_revision (number);
+  rp_respond_header (request, "ETag", etag);
+  if (known != NULL && rp_etag_listed (known, etag))
+    {
+      rp_respond_empty (request, 304);
+      return TRUE;
+    }
+  json_t *json = json_object ();
+  json_object_set_new (json, "app", json_string (status->app));
+  json_object_set_new (json, "environment", json_string (status->environment));
+  json_object_set_new (json, "revision", number == 0 ? json_null () : json_integer (number));
+  json_object_set_new (json, "release",
+                       number == 0 ? json_null () : rp_release_summary_to_json (status->current->release));
+  rp_respond_json (request, 200, json);
   return TRUE;
 }
 

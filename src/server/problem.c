@@ -9,6 +9,7 @@ static const char *const next_steps[RP_ERROR_N_CODES] = {
   [RP_ERROR_AMBIGUOUS] = "Name one of the candidates by more of it.",
   [RP_ERROR_CONFLICT] = "Look at what is recorded, and ask for that or under another name.",
   [RP_ERROR_MOVED] = "Look at what is current now, and decide again.",
+  [RP_ERROR_STALE] = "Get the pointer again for its ETag, and decide again.",
   [RP_ERROR_BLOCKED] = "Ask for the plan: it lists what blocks it, and the way out of each.",
   [RP_ERROR_DENIED] = "Ask an administrator for what the message says is missing.",
   [RP_ERROR_UNAUTHORIZED] = "Send a token that counts: `repoint login` or `repoint token create`.",

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "oci/reference.h"
 #include "server/parts.h"
+#include "server/etag.h"
 
 const char *
 rp_v2_repository (const RpRequest *request, GError **error)
@@ -46,23 +47,6 @@ rp_v2_location (RpRequest *request, const char *repository, const char *kind,
   rp_respond_header (request, "Location", path);
 }
 
-/* Weak comparison, as RFC 9110 has it for If-None-Match. */
-static gboolean
-etag_listed (const char *header, const char *etag)
-{
-  g_auto (GStrv) items = g_strsplit (header, ",", 64);
-
-  for (char **item = items; *item != NULL; item++)
-    {
-      const char *text = g_strstrip (*item);
-      if (g_str_has_prefix (text, "W/"))
-        text += 2;
-      if (strcmp (text, "*") == 0 || strcmp (text, etag) == 0)
-        return TRUE;
-    }
-  return FALSE;
-}
-
 gboolean
 rp_v2_not_modified (RpRequest *request, const RpDigest *digest, gboolean immutable)
 {
@@ -73,7 +57,7 @@ rp_v2_not_modified (RpRequest *request, const RpDigest *digest, gboolean immutab
   rp_respond_header (request, "ETag", etag);
   rp_respond_header (request, "Cache-Control",
                      immutable ? "max-age=31536000, immutable" : "no-cache");
-  return known != NULL && etag_listed (known, etag);
+  return known != NULL && rp_etag_listed (known, etag);
 }
 
 void

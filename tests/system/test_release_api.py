@@ -216,6 +216,46 @@ def test_promote(api):
     assert promoted["release"]["version"] == "1.0" and promoted["cause"].startswith("promote 1.0")
 
 
+def pointer(api, headers=None):
+    status, head, data = api.server.request("GET", f"{PRODUCTION}/pointer", None, headers or {})
+    return status, {key.lower(): value for key, value in head.items()}.get("etag"), data
+
+
+def test_R22_a_move_rests_on_the_etag_of_the_pointer(api):
+    for version in ("1.0", "1.1", "1.2"):
+        release(api, version)
+    move = {"kind": "deploy", "release": "1.0"}
+    assert api("GET", f"{PRODUCTION}/pointer", status=200)["revision"] is None
+    _, nothing, _ = pointer(api)
+    assert nothing == '"0"'
+    api("POST", f"{PRODUCTION}/revisions", move, {"If-Match": nothing}, status=201)
+    status, one, data = pointer(api)
+    assert (status, one, json.loads(data)["release"]["version"]) == (200, '"1"', "1.0")
+    assert pointer(api, {"If-None-Match": one}) == (304, one, b"")
+    api.report("production", "etag-1", 1, "confirmed")
+    assert pointer(api)[1] == one, "what targets report moves no pointer"
+
+    api("POST", f"{PRODUCTION}/revisions", {**move, "release": "1.1"}, {"If-Match": one}, status=201)
+    assert pointer(api, {"If-None-Match": one})[:2] == (200, '"2"')
+    late = api("POST", f"{PRODUCTION}/revisions", {**move, "release": "1.2"}, {"If-Match": one}, status=412)
+    assert late["code"] == "stale" and late["error"]["detail"]["current"]["number"] == 2
+    assert pointer(api)[1] == '"2"', "whoever was late changed nothing"
+    api.refused("POST", f"{PRODUCTION}/revisions", {**move, "release": "1.2", "expected_revision": 1}, code="moved")
+
+
+@pytest.mark.parametrize("tag", ["*", "2", 'W/"2"', '"2", "3"', '"-1"', '""', '"'])
+def test_if_match_is_one_etag_of_a_pointer(api, tag):
+    release(api, "1.0")
+    said = api.refused("POST", f"{PRODUCTION}/revisions", {"kind": "deploy", "release": "1.0"}, "invalid", {"If-Match": tag})
+    assert "If-Match" in said["message"]
+
+
+def test_if_match_and_the_body_must_not_disagree(api):
+    release(api, "1.0")
+    api.refused("POST", f"{PRODUCTION}/revisions", {"kind": "deploy", "release": "1.0", "expected_revision": 1}, "invalid",
+                {"If-Match": '"0"'})
+
+
 def test_refusals_say_more(api):
     for version in ("1.0", "1.1"):
         release(api, version, commit=f"abcd-{version}")
