@@ -26,7 +26,7 @@ static const GOptionEntry global_options[] = {
   { "ca-file", 0, 0, G_OPTION_ARG_FILENAME, &options.ca_file,
     "Trust the authorities in this PEM file too (or REPOINT_CA_FILE)", "FILE" },
   { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
-    "`table` for people (default) or `json`, the API's answer", "FORMAT" },
+    "`table` for people (default), or the API's answer: json, yaml, name, jsonpath=TEMPLATE", "FORMAT" },
   { "help", 'h', 0, G_OPTION_ARG_NONE, &options.help, "Show this help", NULL },
   { "version", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &options.version, NULL, NULL },
   G_OPTION_ENTRY_NULL
@@ -105,8 +105,9 @@ rp_cli_parse_env (const char *text, char **out_app, char **out_env, GError **err
 void
 rp_cli_print_json (RpCli *cli, const json_t *value)
 {
-  json_dumpf (value, cli->out.stream, cli->out.tty ? JSON_INDENT (2) : JSON_COMPACT);
-  fputc ('\n', cli->out.stream);
+  cli->output.indent = cli->out.tty;
+  if (cli->output_error == NULL && !rp_output_print (&cli->output, cli->out.stream, value, &cli->output_error))
+    g_assert (cli->output_error != NULL);
   fflush (cli->out.stream);
 }
 
@@ -261,11 +262,11 @@ apply_global_options (RpCli *cli, GError **error)
   cli->server = server != NULL && *server != '\0' ? server : DEFAULT_SERVER;
   const char *ca_file = options.ca_file != NULL ? options.ca_file : g_getenv ("REPOINT_CA_FILE");
   cli->ca_file = ca_file != NULL && *ca_file != '\0' ? ca_file : NULL;
-  if (options.output == NULL || g_str_equal (options.output, "table"))
+  if (options.output == NULL)
     return TRUE;
-  if (!g_str_equal (options.output, "json"))
-    return usage_error (error, "-o: expected `table` or `json`, found", options.output);
-  cli->json = TRUE;
+  if (!rp_output_parse (options.output, &cli->output, error))
+    return FALSE;
+  cli->json = cli->output.format != RP_OUTPUT_TABLE;
   return TRUE;
 }
 
@@ -411,7 +412,13 @@ rp_cli_main (const RpVerb *verbs, int argc, char **argv)
   rp_term_init (&cli.out, stdout);
 
   int status = RP_EXIT_OK;
-  if (!run (&cli, &args, &chosen, &error))
+  gboolean ok = run (&cli, &args, &chosen, &error);
+  if (ok && cli.output_error != NULL)
+    {
+      ok = FALSE;
+      error = g_steal_pointer (&cli.output_error);
+    }
+  if (!ok)
     {
       status = rp_error_exit_status (error);
       print_error (error);
@@ -420,6 +427,7 @@ rp_cli_main (const RpVerb *verbs, int argc, char **argv)
     }
   if (!check_output () && status == RP_EXIT_OK)
     status = RP_EXIT_FAILED;
+  g_clear_error (&cli.output_error);
   rp_api_free (cli.api);
   g_strfreev (cli.command);
   g_string_free (chosen.path, TRUE);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/api.h"
+#include "cli/output.h"
 #include "cli/term.h"
 
 typedef struct RpCli RpCli;
@@ -33,7 +34,9 @@ struct RpCli {
   const RpVerb *verbs; /* the first level, for help */
   const char *server;  /* base URL */
   const char *ca_file; /* trusted too, beside the system's; or NULL */
-  gboolean json;       /* -o json */
+  gboolean json;       /* -o says a format for programs */
+  RpOutput output;     /* which */
+  GError *output_error; /* what was asked for by it is not in the answer; or NULL */
   RpTerm out;          /* standard output */
   char **command;      /* what follows `--`, NULL-ended; NULL if there was no `--` */
   RpApi *api;          /* made by rp_cli_api() at first use */
@@ -59,7 +62,7 @@ gboolean rp_cli_parse_env (const char *text, char **out_app, char **out_env, GEr
 gboolean rp_cli_show (RpCli *cli, const char *path, void (*print) (RpCli *cli, const json_t *answer),
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Prints the API's answer as it came: on lines of its own for a terminal, on one in a pipe. */
+/* Prints the API's answer as -o says; JSON on lines of its own for a terminal, on one in a pipe. */
 void rp_cli_print_json (RpCli *cli, const json_t *value);
 
 /* `name      text` on a line of its own; nothing if there is no text. */

@@ -1,13 +1,42 @@
 """What people ask afterwards: what ran when, where something is, what differs, what drifts, how it goes."""
 
+import json
 import re
+import threading
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+import yaml
 
 from guarded import bearer
 from support import oci
 from test_release_api import PRODUCTION, SHOP, STAGING, api, deploy, release  # noqa: F401  (api is a fixture)
+
+
+@contextmanager
+def answering(answer):
+    """The URL of a server that gives this answer to any GET."""
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def at(api, time, path=PRODUCTION):
@@ -264,3 +293,60 @@ def test_release_info_is_of_the_apps_that_one_may_read(guarded):
     assert [info["app"] for info in infos(server, admin)] == ["shop"]
     assert infos(server, bearer(guarded.robot("other", "read:web"))) == []
     assert len(infos(server, bearer(guarded.robot("reader", "read:shop")))) == 1
+
+
+# ---- -o ----
+
+@pytest.fixture
+def two(api):
+    for version in "1.0", "1.1":
+        release(api, version)
+        deploy(api, version)
+    return ("rollout", "history", "shop/production", "-o")
+
+
+def test_yaml_is_the_same_answer(two, cli):
+    as_json, as_yaml = cli(*two, "json").ok().json, cli(*two, "yaml").ok().stdout
+    read = yaml.safe_load(as_yaml)
+    for answer in as_json, read:
+        for revision in answer["revisions"]:
+            revision.pop("ran_for_ms")
+    assert read == as_json, "versions and times too: texts stay texts"
+
+
+@pytest.mark.parametrize("text", ["yes", "1.0", "", "null", "- a", "a: b", "#x", " x", "a\nb", "0x1f", "1e3", "~", "\u00fc", "it's",
+                                  "2026-11-24", "12:30:45", "=", "<<", "Off", "%x", "@x", "`x"])
+def test_yaml_keeps_texts_texts(text, cli):
+    """Whatever anybody wrote is read back as what it is."""
+    with answering({"app": "shop", "environment": "production", "at": text, "revision": None, "targets": [], text: text}) as url:
+        read = yaml.safe_load(cli("at", "shop/production", "-o", "yaml", server=url).ok().stdout)
+    assert read["at"] == text and read[text] == text and read["targets"] == [] and read["revision"] is None
+
+
+@pytest.mark.parametrize("template, expected", [
+    ("{.revisions[0].number}", "2"),
+    (".revisions[0].release.version", "1.1"),
+    ("$.revisions[-1].number", "1"),
+    ("{.revisions[*].release.version}", "1.1 1.0"),
+    ("{.revisions[0]['kind']} of {.revisions[0].number}{\"\\n\"}end", "deploy of 2\nend"),
+    ("{.revisions[0].good}{.revisions[0].restores}", "truenull"),
+    ("{.revisions[1].overrides}", "[]"),
+])
+def test_jsonpath(two, cli, template, expected):
+    assert cli(*two, f"jsonpath={template}").ok().stdout == expected + "\n"
+
+
+def test_jsonpath_says_when_there_is_nothing(two, cli):
+    told = cli(*two, "jsonpath={.revisions[0].number}{.revisions[7].number}").exits(3)
+    assert told.stdout == "" and "nothing at .revisions[7].number" in told.stderr
+
+
+def test_names_are_what_other_verbs_take(two, cli):
+    assert cli(*two, "name").ok().stdout == "shop/production:2\nshop/production:1\n"
+    assert cli("release", "list", "shop", "-o", "name").ok().stdout == "shop@1.1\nshop@1.0\n"
+    assert cli("release", "show", "shop", "1.0", "-o", "name").ok().stdout == "shop@1.0\n"
+    assert cli("app", "list", "-o", "name").ok().stdout == "shop\n"
+    assert cli("drift", "-o", "name").exits(4).stdout == "shop/staging\nshop/production\n"
+    assert "has a name" in cli("ledger", "verify", "-o", "name").exits(3).stderr
+    first, second = cli(*two, "name").ok().stdout.split()
+    cli("diff", second, first).ok()
