@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "release/signal_query.h"
 
 #define WATCH_MAX        20
 #define MEASUREMENTS_MAX 2000 /* of one signal after one move: each is an event of the ledger */
@@ -142,6 +143,7 @@ static gboolean
 parse_query (const RpYamlNode *node, RpSignalRule *rule, GError **error)
 {
   const char *query;
+  g_autoptr (GError) local = NULL;
   if (rp_yaml_get (node, "status") != NULL)
     return rp_yaml_error (rp_yaml_get (node, "status"), error, "only a signal with `http` has one");
   if (!parse_url (node, "prometheus", rule, error) || !rp_yaml_need_string (node, "query", &query, error)
@@ -151,6 +153,8 @@ parse_query (const RpYamlNode *node, RpSignalRule *rule, GError **error)
   rule->query = g_strdup (query);
   if (*query == '\0' || strlen (query) > QUERY_MAX)
     return rp_yaml_error (rp_yaml_get (node, "query"), error, "expected 1 to %d bytes of PromQL", QUERY_MAX);
+  if (!rp_signal_query_check (query, &local))
+    return rp_yaml_error (rp_yaml_get (node, "query"), error, "%s", local->message);
   if (rule->bad_above == NULL && rule->bad_below == NULL)
     return rp_yaml_error (node, error, "say from where on a value is bad: bad_above, bad_below or both");
   return TRUE;

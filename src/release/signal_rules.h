@@ -15,7 +15,7 @@ typedef struct
 {
   char *name;
   char *url;           /* that is probed, or of a Prometheus server */
-  char *query;         /* NULL: an HTTP probe */
+  char *query;         /* signal_query.h; NULL: an HTTP probe */
   gint64 status;       /* of a probe; 0: any of 200 to 299 */
   char *bad_above;     /* as it was written, a number; or NULL */
   char *bad_below;     /* the same */

@@ -19,6 +19,7 @@ rp_signal_watch_free (RpSignalWatch *watch)
     return;
   g_free (watch->app);
   g_free (watch->environment);
+  g_free (watch->version);
   g_free (watch->reason);
   g_free (watch->action);
   g_free (watch->but);
@@ -31,7 +32,9 @@ rp_signal_watch_free (RpSignalWatch *watch)
 
 #define SELECT_WATCH                                                                                                  \
   "SELECT w.app, w.environment, w.number, w.state, w.began_us, w.until_us, w.reason, w.action, w.but,"                 \
-  " w.judged_us, w.tallies, s.rules FROM signal_watch w LEFT JOIN environment_signals s"                               \
+  " w.judged_us, w.tallies, s.rules,"                                                                                  \
+  " (SELECT a.version FROM revision r JOIN app_release a ON a.app = r.app AND a.number = r.release"                    \
+  "  WHERE r.app = w.app AND r.environment = w.environment AND r.number = w.number) FROM signal_watch w LEFT JOIN environment_signals s"                               \
   " ON s.app = w.app AND s.environment = w.environment "
 
 static gboolean
@@ -54,6 +57,7 @@ from_row (const RpRows *rows, gsize row, GError **error)
   watch->app = g_strdup (rp_rows_text (rows, row, 0));
   watch->environment = g_strdup (rp_rows_text (rows, row, 1));
   watch->number = rp_rows_int (rows, row, 2);
+  watch->version = g_strdup (rp_rows_text (rows, row, 12));
   watch->state = rp_signal_state_parse (rp_rows_text (rows, row, 3));
   watch->began_us = rp_rows_int (rows, row, 4);
   watch->until_us = rp_rows_int (rows, row, 5);

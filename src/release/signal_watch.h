@@ -16,6 +16,7 @@ typedef struct
   char *app;
   char *environment;
   gint64 number; /* of the revision */
+  char *version; /* of its release */
   RpSignalState state;
   gint64 began_us;
   gint64 until_us;

@@ -68,14 +68,15 @@ rp_prometheus_read (const RpSignalRule *rule, int status, const void *data, gsiz
 }
 
 static RpHttpResponse *
-ask (RpHttpClient *client, const RpSignalRule *rule, const gint *cancelled, gboolean post, GError **error)
+ask (RpHttpClient *client, const RpSignalRule *rule, const char *query, const gint *cancelled, gboolean post,
+     GError **error)
 {
   static const char *const headers[]
       = { "Content-Type: application/x-www-form-urlencoded", "Accept: application/json", NULL };
   gsize length = strlen (rule->url);
   while (length > 0 && rule->url[length - 1] == '/')
     length--;
-  g_autofree char *escaped = g_uri_escape_string (rule->query, NULL, FALSE);
+  g_autofree char *escaped = g_uri_escape_string (query, NULL, FALSE);
   g_autofree char *form = g_strconcat ("query=", escaped, NULL);
   g_autofree char *url = g_strdup_printf ("%.*s/api/v1/query%s%s", (int) length, rule->url, post ? "" : "?",
                                           post ? "" : form);
@@ -98,14 +99,15 @@ wants_get (int status)
 }
 
 RpSampleOutcome
-rp_prometheus_measure (RpHttpClient *client, const RpSignalRule *rule, const gint *cancelled, char **out_detail)
+rp_prometheus_measure (RpHttpClient *client, const RpSignalRule *rule, const char *query, const gint *cancelled,
+                       char **out_detail)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (RpHttpResponse) response = ask (client, rule, cancelled, TRUE, &error);
+  g_autoptr (RpHttpResponse) response = ask (client, rule, query, cancelled, TRUE, &error);
   if (response != NULL && wants_get (response->status))
     {
       g_clear_pointer (&response, rp_http_response_free);
-      response = ask (client, rule, cancelled, FALSE, &error);
+      response = ask (client, rule, query, cancelled, FALSE, &error);
     }
   if (response == NULL)
     return nothing (rule, error->message, out_detail);

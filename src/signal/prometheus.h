@@ -9,6 +9,6 @@
  * one is meant. *out_detail, g_free(). */
 RpSampleOutcome rp_prometheus_read (const RpSignalRule *rule, int status, const void *data, gsize size, char **out_detail);
 
-/* Blocks for as long as the rule's timeout, or until another thread sets *cancelled to 1. */
-RpSampleOutcome rp_prometheus_measure (RpHttpClient *client, const RpSignalRule *rule, const gint *cancelled,
-                                       char **out_detail);
+/* `query`: the rule's, filled. Blocks for as long as the rule's timeout, or until another thread sets *cancelled to 1. */
+RpSampleOutcome rp_prometheus_measure (RpHttpClient *client, const RpSignalRule *rule, const char *query,
+                                       const gint *cancelled, char **out_detail);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "release/signal_query.h"
 #include "signal/judge.h"
 #include "signal/probe.h"
 #include "signal/prometheus.h"
@@ -26,6 +27,7 @@ typedef struct
 {
   RpWatcher *watcher;
   const RpSignalRule *rule;
+  char *query; /* filled; NULL: a probe */
   RpSampleOutcome outcome;
   char *detail;
 } Sample;
@@ -34,6 +36,7 @@ static void
 sample_free (gpointer data)
 {
   Sample *sample = data;
+  g_free (sample->query);
   g_free (sample->detail);
   g_free (sample);
 }
@@ -44,8 +47,9 @@ take (gpointer data, gpointer user_data)
   Sample *sample = data;
   const RpWatcher *watcher = sample->watcher;
   (void) user_data;
-  sample->outcome = sample->rule->query != NULL
-                        ? rp_prometheus_measure (watcher->client, sample->rule, &watcher->cancelled, &sample->detail)
+  sample->outcome = sample->query != NULL
+                        ? rp_prometheus_measure (watcher->client, sample->rule, sample->query, &watcher->cancelled,
+                                                 &sample->detail)
                         : rp_signal_probe (watcher->client, sample->rule, &watcher->cancelled, &sample->detail);
 }
 
@@ -55,6 +59,7 @@ take (gpointer data, gpointer user_data)
 static void
 add_due (RpWatcher *watcher, const RpSignalWatch *watch, gint64 now_us, GPtrArray *samples)
 {
+  const RpSignalQueryFacts facts = { watch->version, watch->number, now_us - watch->began_us };
   for (guint i = 0; i < watch->rules->watch->len; i++)
     {
       const RpSignalRule *rule = watch->rules->watch->pdata[i];
@@ -63,6 +68,8 @@ add_due (RpWatcher *watcher, const RpSignalWatch *watch, gint64 now_us, GPtrArra
         continue;
       Sample *sample = g_new0 (Sample, 1);
       *sample = (Sample){ .watcher = watcher, .rule = rule };
+      if (rule->query != NULL)
+        sample->query = rp_signal_query_fill (rule->query, &facts);
       g_ptr_array_add (samples, sample);
     }
 }

@@ -262,6 +262,8 @@ def test_a_real_prometheus_is_asked(shop, server, cli, prometheus):
         "nothing": "{query: 'no_such_metric', bad_above: 1}",
         "several": "{query: 'label_replace(vector(1),\"a\",\"b\",\"\",\"\") or vector(2)', bad_above: 5}",
         "wrong": "{query: 'sum(', bad_above: 1}",
+        "version": "{query: 'sum(label_replace(vector(1),\"v\",\"{{version}}\",\"\",\"\") == {{revision}})', bad_above: 1}",
+        "elapsed": "{query: 'sum(count_over_time(vector(1)[{{elapsed}}:1s] offset {{elapsed}})) > bool 0', bad_above: 1}",
         "high": "{query: 'vector(3)', bad_above: 2.5, failure_limit: 100}",
     }
     watched = ", ".join(f"{{name: {name}, prometheus: '{prometheus}', every: 200ms, {query[1:]}" for name, query in queries.items())
@@ -278,6 +280,7 @@ def test_a_real_prometheus_is_asked(shop, server, cli, prometheus):
     assert seen["nothing"] == ("inconclusive", "no data: the query returns no series")
     assert seen["several"][0] == "error" and "returns 2 series; aggregate them" in seen["several"][1]
     assert seen["wrong"][0] == "error" and "parse error" in seen["wrong"][1]
+    assert seen["version"] == ("ok", "1") and seen["elapsed"] == ("ok", "1")
     assert seen["high"] == ("bad", "3, bad above 2.5")
 
 

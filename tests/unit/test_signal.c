@@ -3,6 +3,7 @@
 #include "http_peer.h"
 
 #include "base/json.h"
+#include "release/signal_query.h"
 #include "signal/judge.h"
 #include "signal/probe.h"
 #include "signal/prometheus.h"
@@ -50,6 +51,10 @@ static const struct
   { "{for: 30d, watch: [" HTTP ", every: 1s}]}", "more than 2000 measurements" },
   { "{for: 1m, watch: [" HTTP ", every: 30s}]}", "it could never fail" },
   { "{for: 10m, watch: [" HTTP ", delay: 10m}]}", "it could never fail" },
+  { "{watch: [{name: e, prometheus: 'http://p', query: 'up{v=\"{{version}}\"}[{{elapsed}}]', bad_above: 1}]}", NULL },
+  { "{watch: [{name: e, prometheus: 'http://p', query: 'up{{commit}}', bad_above: 1}]}",
+    "unknown {{commit}}; after {{ comes one of version, revision, elapsed" },
+  { "{watch: [{name: e, prometheus: 'http://p', query: 'up{{version}', bad_above: 1}]}", "after {{ comes one of" },
   { "{watch: [" HTTP ", evry: 10s}]}", "did you mean \"every\"" },
 };
 
@@ -138,6 +143,31 @@ test_answers_of_prometheus (void **unused)
   assert_int_equal (rp_prometheus_read (&rule, 200, VECTOR (""), strlen (VECTOR ("")), &detail), RP_SAMPLE_BAD);
 }
 
+/* ---- what changes from move to move ---- */
+
+static void
+test_queries_are_filled (void **unused)
+{
+  static const struct
+  {
+    const char *query, *filled;
+  } cases[] = {
+    { "up", "up" },
+    { "a{v=\"{{version}}\",r=\"{{revision}}\"}", "a{v=\"1.2.0+x\",r=\"7\"}" },
+    { "r(a[{{elapsed}}])/r(a[{{elapsed}}] offset {{elapsed}})", "r(a[95s])/r(a[95s] offset 95s)" },
+    { "{{version}}{{version}}", "1.2.0+x1.2.0+x" },
+  };
+  RpSignalQueryFacts facts = { "1.2.0+x", 7, 95 * G_USEC_PER_SEC + 999999 };
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *filled = rp_signal_query_fill (cases[i].query, &facts);
+      assert_string_equal (filled, cases[i].filled);
+    }
+  facts.elapsed_us = 0;
+  g_autofree char *least = rp_signal_query_fill ("{{elapsed}}", &facts);
+  assert_string_equal (least, "1s");
+}
+
 /* ---- over HTTP ---- */
 
 typedef struct
@@ -172,10 +202,10 @@ test_prometheus_is_asked_by_post_and_where_that_is_forbidden_by_get (void **unus
   RpSignalRule rule = { .url = url, .query = (char *) "a+b > 1", .bad_above = (char *) "1", .timeout_ms = 20000 };
   g_autoptr (RpHttpClient) client = rp_http_client_new (&(RpHttpOptions){ 0 });
   g_autofree char *posted = NULL, *got = NULL;
-  assert_int_equal (rp_prometheus_measure (client, &rule, NULL, &posted), RP_SAMPLE_OK);
+  assert_int_equal (rp_prometheus_measure (client, &rule, rule.query, NULL, &posted), RP_SAMPLE_OK);
   assert_string_equal (source.last, "/prometheus/api/v1/query");
   source.status = 405;
-  assert_int_equal (rp_prometheus_measure (client, &rule, NULL, &got), RP_SAMPLE_OK);
+  assert_int_equal (rp_prometheus_measure (client, &rule, rule.query, NULL, &got), RP_SAMPLE_OK);
   peer_stop (peer);
   assert_string_equal (source.methods, "POST POST GET ");
   assert_string_equal (source.last, "/prometheus/api/v1/query?query=a%2Bb%20%3E%201");
@@ -324,6 +354,7 @@ main (void)
     cmocka_unit_test (test_declarations),
     cmocka_unit_test (test_what_is_recorded_reads_the_same),
     cmocka_unit_test (test_answers_of_prometheus),
+    cmocka_unit_test (test_queries_are_filled),
     cmocka_unit_test (test_prometheus_is_asked_by_post_and_where_that_is_forbidden_by_get),
     cmocka_unit_test (test_probes),
     cmocka_unit_test (test_verdicts),
