@@ -168,7 +168,7 @@ def test_where_the_kernel_has_none(start_server, wait_for):
 
 @pytest.fixture
 def house(tmp_path):
-    """A directory that others can get to, which pytest's cannot be."""
+    """A directory that others can get to, which pytest's cannot be. To be named before `start_server`: it goes last then."""
     with tempfile.TemporaryDirectory(prefix="repoint-test-", dir="/tmp") as name:
         place = Path(name)
         place.chmod(0o755)
@@ -183,7 +183,7 @@ def start_as(server, house):
 
 
 @needs_root
-def test_root_becomes_somebody_for_good(start_server, house, push, make_image, wait_for):
+def test_root_becomes_somebody_for_good(house, start_server, push, make_image, wait_for):
     config = house / "server.yaml"
     config.write_text(f"user: {SOMEBODY}\ngroup: {GROUP}\n")
     server = start_as(start_server(args=["-c", config], start=False), house)
@@ -204,7 +204,7 @@ def test_root_becomes_somebody_for_good(start_server, house, push, make_image, w
 
 
 @needs_root
-def test_what_belongs_to_root_is_named(start_server, cli, house):
+def test_what_belongs_to_root_is_named(house, start_server, cli):
     args = ["--user", str(SOMEBODY), "--group", str(GROUP)]
     server = start_as(start_server(args=args, start=False), house)
     cli("account", "add", "ada", "--allow", "administer", "--password-stdin", "--data", server.data,
@@ -218,7 +218,7 @@ def test_what_belongs_to_root_is_named(start_server, cli, house):
 
 
 @needs_root
-def test_somebody_cannot_become_another(start_server, cli, house):
+def test_somebody_cannot_become_another(house, start_server, cli):
     server = start_as(start_server(args=["--user", "4244", "--group", "4244"], start=False), house)
     with open(server.log, "ab") as log:
         done = subprocess.run(server.command(), stdout=log, stderr=log, timeout=60, user=SOMEBODY, group=GROUP,
