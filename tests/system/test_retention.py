@@ -388,6 +388,7 @@ def test_what_cannot_be_told_stops_everything(shop, server, cli):
     for number, one in enumerate(spare):
         oci.push(server, "shop/web", f"spare-{number}", one)
     attach(server, "*", count_rule(1))
+    shop.agent.stop()  # it would give back the bytes
     hexes = image.digest.split(":")[1]
     path = server.data / "blobs" / "sha256" / hexes[:2] / hexes
     server.stop()
