@@ -95,6 +95,8 @@ rp_http_explain (const RpHttpFailure *failure, const char *what, const char *ca_
     detail = "what answers there does not speak TLS: use http:// if that is meant";
   else if (failure->code == CURLE_GOT_NOTHING && strstr (what, " http://") != NULL)
     advice = "; if it speaks TLS, use https://";
+  else if (failure->code == CURLE_SSL_CONNECT_ERROR && strstr (what, " https://") != NULL)
+    advice = "; if it does not speak TLS, use http://";
   if (failure->code == CURLE_SSL_CACERT_BADFILE)
     g_set_error (error, RP_ERROR, RP_ERROR_UNTRUSTED,
                  "%s: %s holds no certificate in PEM, or cannot be read", what,
