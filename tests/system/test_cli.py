@@ -135,7 +135,7 @@ def target(state, number, **more):
 
 def status(seq, current, *targets):
     return {"app": "shop", "environment": "production", "seq": seq, "current": current,
-            "converged": True, "paused": None, "holds": [], "targets": list(targets)}
+            "converged": True, "paused": None, "holds": [], "signals": None, "targets": list(targets)}
 
 
 @pytest.fixture
