@@ -79,7 +79,7 @@ def test_docker_writes_an_index(place, docker):
         for child in index.children:
             registry.push("shop/web", child.platform["architecture"], child)
     for _ in range(40):  # it tries TLS first; one ClientHello of eight is no line of HTTP, is hung up on, and Docker gives up
-        made = docker("manifest", "create", "--insecure", f"{name}:all", f"{name}:{oci.machine()}", f"{name}:s390x", check=False)
+        made = docker("manifest", "create", "--insecure", "--amend", f"{name}:all", f"{name}:{oci.machine()}", f"{name}:s390x", check=False)
         if made.returncode == 0 or "EOF" not in made.stderr:
             break
     assert made.returncode == 0, made.stderr
