@@ -39,6 +39,9 @@ def started(tmp_path, no_findings):
             process.stop()
         except AssertionError as problem:
             problems.append(str(problem))
+    for process in processes:
+        if isinstance(process, repoint.Server):  # hundreds of them would fill a disk until the run is over
+            (process.data / "reserve").unlink(missing_ok=True)
     if problems:  # pytest shows one error of a test's end: this one says all
         problems += repoint.findings(tmp_path)
     assert not problems, "\n".join(problems)
