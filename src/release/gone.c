@@ -100,9 +100,14 @@ rp_gone_list (RpEngine *engine, const char *app, const char *environment, GError
 
 /* ---- of a component ---- */
 
+/* NULL on error. */
 static char *
-way_out (const RpRelease *release, const RpReleaseComponent *component, const json_t *origins)
+bring_way_out (RpEngine *engine, const RpRelease *release, const RpReleaseComponent *component,
+               GError **error)
 {
+  g_autoptr (json_t) origins = rp_origin_list (engine->registry, &component->digest, error);
+  if (origins == NULL)
+    return NULL;
   const json_t *upstream = json_object_get (json_array_get (origins, 0), "upstream");
   char digest[RP_DIGEST_STRING_SIZE];
   g_autoptr (GString) text = g_string_new (NULL);
@@ -139,16 +144,16 @@ rp_gone_explain (RpEngine *engine, const RpRelease *release, const RpReleaseComp
   const json_t *last = json_array_get (departures, 0);
   if (last == NULL)
     return TRUE;
-  g_autoptr (json_t) origins = rp_origin_list (engine->registry, &component->digest, error);
-  if (origins == NULL)
-    return FALSE;
   if (!rp_registry_can_restore (engine->registry, &component->digest, &can_restore, error))
+    return FALSE;
+  *out_way_out = can_restore ? restore_way_out (component)
+                             : bring_way_out (engine, release, component, error);
+  if (*out_way_out == NULL)
     return FALSE;
   const char *rule = rp_json_str (last, "rule");
   *out_reason = g_strdup_printf ("went at %s by %s (%s): %s", rp_json_str (last, "at"),
                                  rule != NULL ? rule : "hand", rp_json_str (last, "actor"),
                                  can_restore ? "its bytes still lie here, not for long"
                                              : "these bytes cannot come back from here");
-  *out_way_out = can_restore ? restore_way_out (component) : way_out (release, component, origins);
   return TRUE;
 }

@@ -170,37 +170,25 @@ apply_targets (RpTxn *txn, const char *app, json_t *environment, GError **error)
   return TRUE;
 }
 
-/* Events of before there were gates do not have them. */
+/* Gates or signals: events of before there were any do not have them. */
 static gboolean
-apply_gates (RpTxn *txn, const char *app, json_t *environment, GError **error)
+apply_rules (RpTxn *txn, const char *app, const json_t *environment, const char *key, const char *sql,
+             GError **error)
 {
-  json_t *gates = json_object_get (environment, "gates");
-  if (gates == NULL)
+  const json_t *declared = json_object_get (environment, key);
+  if (declared == NULL)
     return TRUE;
-  g_autofree char *rules = rp_json_canonical (gates);
-  return rp_txn_exec (txn, error, NULL,
-                      "INSERT INTO environment_gates VALUES ($1, $2, $3)"
-                      " ON CONFLICT (app, environment) DO UPDATE SET rules = excluded.rules",
-                      "sss", app, rp_json_str (environment, "name"), rules);
-}
-
-/* The same of signals. */
-static gboolean
-apply_signals (RpTxn *txn, const char *app, json_t *environment, GError **error)
-{
-  json_t *signals = json_object_get (environment, "signals");
-  if (signals == NULL)
-    return TRUE;
-  g_autofree char *rules = rp_json_canonical (signals);
-  return rp_txn_exec (txn, error, NULL,
-                      "INSERT INTO environment_signals VALUES ($1, $2, $3)"
-                      " ON CONFLICT (app, environment) DO UPDATE SET rules = excluded.rules",
-                      "sss", app, rp_json_str (environment, "name"), rules);
+  g_autofree char *rules = rp_json_canonical (declared);
+  return rp_txn_exec (txn, error, NULL, sql, "sss", app, rp_json_str (environment, "name"), rules);
 }
 
 static gboolean
 apply_environments (RpTxn *txn, const RpEvent *event, const char *app, GError **error)
 {
+  static const char set_gates[] = "INSERT INTO environment_gates VALUES ($1, $2, $3)"
+                                  " ON CONFLICT (app, environment) DO UPDATE SET rules = excluded.rules";
+  static const char set_signals[] = "INSERT INTO environment_signals VALUES ($1, $2, $3)"
+                                    " ON CONFLICT (app, environment) DO UPDATE SET rules = excluded.rules";
   size_t i;
   json_t *environment;
   json_array_foreach (json_object_get (event->body, "environments"), i, environment)
@@ -221,8 +209,8 @@ apply_environments (RpTxn *txn, const RpEvent *event, const char *app, GError **
                          " ON CONFLICT (app, environment) DO UPDATE SET for_ms = excluded.for_ms",
                          "ssi", app, rp_json_str (environment, "name"),
                          rp_json_int (environment, "window_for_ms"))
-        || !apply_gates (txn, app, environment, error)
-        || !apply_signals (txn, app, environment, error)
+        || !apply_rules (txn, app, environment, "gates", set_gates, error)
+        || !apply_rules (txn, app, environment, "signals", set_signals, error)
         || !apply_targets (txn, app, environment, error))
       return FALSE;
   }
